@@ -1,0 +1,2 @@
+//! The `foreshard` command.
+fn main() {}

@@ -1,0 +1,198 @@
+//! A task as declared: one [`Template`] makes one task, or one per row of its `foreach`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::{CommandTemplate, TextTemplate};
+use crate::resources::Resources;
+use crate::units::Duration;
+
+/// A value that a parameter or a `foreach` variable can have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Any other number.
+    Float(f64),
+    /// Anything else.
+    Text(String),
+    /// Several, each one word of a command.
+    List(Vec<Self>),
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bool(b) => write!(f, "{b}"),
+            Self::Int(n) => write!(f, "{n}"),
+            Self::Float(x) => write!(f, "{x}"),
+            Self::Text(s) => f.write_str(s),
+            Self::List(values) => {
+                for (i, value) in values.iter().enumerate() {
+                    write!(f, "{}{value}", if i == 0 { "" } else { " " })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The values that a variable takes, in order; ranges are not spelled out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Domain {
+    /// `start`, `start + step`, …: `len` values.
+    Range {
+        /// The first value.
+        start: i64,
+        /// The distance between two values.
+        step: i64,
+        /// How many values.
+        len: u32,
+    },
+    /// As listed.
+    List(Vec<Value>),
+}
+
+impl Domain {
+    /// How many values.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Range { len, .. } => *len as usize,
+            Self::List(values) => values.len(),
+        }
+    }
+
+    /// Whether there is no value at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn value(&self, index: usize) -> Value {
+        match self {
+            Self::Range { start, step, .. } => Value::Int(start + step * index as i64),
+            Self::List(values) => values[index].clone(),
+        }
+    }
+}
+
+/// A `foreach` or `matrix` variable. In a matrix, earlier variables change slowest:
+/// each value stays for `repeat` rows, then the next one comes, and so on in a cycle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variable {
+    /// As used in `{name}`.
+    pub name: String,
+    /// What it ranges over.
+    pub domain: Domain,
+    /// For how many rows each value stays.
+    pub repeat: u32,
+}
+
+impl Variable {
+    /// The value in a row.
+    #[must_use]
+    pub fn value(&self, row: usize) -> Value {
+        self.domain.value(row / self.repeat as usize % self.domain.len())
+    }
+}
+
+/// One value for all rows of a template, or one for each.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Per<T> {
+    /// The same everywhere.
+    Same(T),
+    /// By row.
+    Each(Vec<T>),
+}
+
+impl<T> Per<T> {
+    /// The value in a row.
+    #[must_use]
+    pub fn get(&self, row: usize) -> &T {
+        match self {
+            Self::Same(value) => value,
+            Self::Each(values) => &values[row],
+        }
+    }
+}
+
+/// How often a task that fails by itself is tried again, and how long between.
+///
+/// Lost capacity never uses a retry.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Retries {
+    /// Tries after the first.
+    pub count: u16,
+    /// The pause before the first retry.
+    pub backoff: Duration,
+    /// What the pause grows by each time.
+    pub factor: f64,
+    /// The longest pause.
+    pub max: Duration,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        let (backoff, max) = (Duration::from_secs(1), Duration::from_secs(300));
+        Self { count: 0, backoff, factor: 2.0, max }
+    }
+}
+
+impl Retries {
+    /// The pause before retry number `retry` (1 is the first): `backoff · factor^(retry − 1)`,
+    /// at most `max`.
+    #[must_use]
+    pub fn pause(&self, retry: u32) -> Duration {
+        let grown = self.backoff.mul_f64(self.factor.powi(retry.saturating_sub(1).min(64) as i32));
+        grown.min(self.max)
+    }
+}
+
+/// One entry of `inputs` or `outputs`: a path with placeholders, perhaps with a name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slot {
+    /// For `{inputs.name}`.
+    pub name: Option<String>,
+    /// The path, relative to the project, before placeholders are filled in.
+    pub path: TextTemplate,
+}
+
+/// A task as declared in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    /// The key under `tasks:`.
+    pub name: String,
+    /// `run` or `argv`.
+    pub command: CommandTemplate,
+    /// `foreach` or `matrix`; empty for a single task.
+    pub variables: Vec<Variable>,
+    /// `inputs`, in order. A slot made from `outputs_of` holds many files.
+    pub inputs: Vec<Slot>,
+    /// `outputs`, in order; each holds exactly one declared path per task.
+    pub outputs: Vec<Slot>,
+    /// `env`: names and values.
+    pub env: Vec<(String, TextTemplate)>,
+    /// `env_from`: names of variables whose outside value counts as an input of the task.
+    pub env_from: Vec<String>,
+    /// `workdir`, relative to the project.
+    pub workdir: Option<String>,
+    /// `resources`.
+    pub resources: Per<Resources>,
+    /// `estimate`: the expected duration, a prior for the forecast.
+    pub estimate: Per<Option<Duration>>,
+    /// `priority`: among tasks of equal rank, higher goes first.
+    pub priority: i32,
+    /// `critical`: the author wants it checked by a shadow.
+    pub critical: bool,
+    /// `idempotent`: whether running it twice is harmless.
+    pub idempotent: bool,
+    /// `retries`.
+    pub retries: Retries,
+    /// `timeout`: killed after this long, which counts as its own failure.
+    pub timeout: Option<Duration>,
+    /// Where it stands in the file, in bytes, for later messages.
+    pub span: std::ops::Range<usize>,
+}
