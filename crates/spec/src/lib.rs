@@ -8,6 +8,7 @@
 //! quoting), [`template`] and [`workflow`] (the Workflow Graph), [`site`] (the Resource Pool),
 //! then the readers that make them.
 
+pub mod assemble;
 pub mod command;
 pub mod csr;
 pub mod digest;
