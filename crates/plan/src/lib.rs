@@ -1,1 +1,14 @@
-//! plan
+//! Where and when: which tasks travel together, in which zone, in what order.
+//!
+//! Knows the DAG, the site and expected durations. Does not know executors, disk or the clock;
+//! a [`Plan`] is an immutable value that the engine carries out.
+//!
+//! Reading order: [`rank`], [`plan`](crate::plan), [`planner`], [`check`].
+
+pub mod check;
+pub mod plan;
+pub mod planner;
+pub mod rank;
+
+pub use plan::{Order, Placements, Plan, PlanId, ShardId, Shards};
+pub use planner::{Infeasible, make};

@@ -235,7 +235,7 @@ impl std::fmt::Display for Bytes {
         for (unit, size) in STEPS {
             if self.0 >= size {
                 let scaled = self.0 as f64 / size as f64;
-                let decimals = usize::from(scaled < 10.0 && self.0 % size != 0);
+                let decimals = usize::from(scaled < 10.0 && !self.0.is_multiple_of(size));
                 return write!(f, "{scaled:.decimals$} {unit}");
             }
         }

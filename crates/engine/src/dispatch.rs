@@ -1,0 +1,107 @@
+//! Which shards are granted now: the top of each zone's queue, as far as its allocation reaches.
+
+use plan::ShardId;
+use spec::{TaskId, ZoneId};
+
+use crate::action::{Action, Lease};
+use crate::allocation_state::AllocationState;
+use crate::engine::Engine;
+use crate::event::{Event, ShardGrant};
+use crate::id::{AllocationId, AttemptId};
+use crate::phase::Phase;
+use crate::task_state::TaskState;
+
+impl Engine {
+    /// Grants what can be granted, and asks for capacity where there is none.
+    pub(crate) fn dispatch(&mut self) {
+        if self.state.phase != Phase::Running || self.is_failing_fast() {
+            return;
+        }
+        let waiting: Vec<ZoneId> = (0..self.state.grantable.len())
+            .filter(|&zone| !self.state.grantable[zone].is_empty())
+            .map(ZoneId::from_index)
+            .collect();
+        for zone in waiting {
+            match self.allocation_in(zone) {
+                None => self.request_allocation(zone),
+                Some((allocation, AllocationState::Up)) => self.grant(zone, allocation),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn allocation_in(&self, zone: ZoneId) -> Option<(AllocationId, AllocationState)> {
+        let mut live = self.state.allocations.iter().rev();
+        live.find(|(_, row)| row.zone == zone && row.state.is_live())
+            .map(|(&id, row)| (id, row.state))
+    }
+
+    fn request_allocation(&mut self, zone: ZoneId) {
+        let last = self.state.allocations.last_key_value().map_or(0, |(id, _)| id.0);
+        let allocation = AllocationId(last + 1);
+        self.emit(Event::AllocationRequested { allocation, zone });
+        self.perform(Action::Allocate { allocation, zone });
+    }
+
+    fn grant(&mut self, zone: ZoneId, allocation: AllocationId) {
+        let mut room = self.room_in(allocation);
+        let mut shards = Vec::new();
+        let mut chosen = self.state.grantable[zone.index()].iter();
+        while room > 0 {
+            let Some(&(_, shard)) = chosen.next() else { break };
+            let attempts = self.attempts_of(shard);
+            room = room.saturating_sub(attempts.len());
+            let epoch = self.state.shards[shard.0 as usize].epoch + 1;
+            shards.push(ShardGrant(shard, epoch, attempts));
+        }
+        if shards.is_empty() {
+            return;
+        }
+        let attempts: Vec<AttemptId> = shards.iter().flat_map(|grant| grant.2.clone()).collect();
+        self.emit(Event::ShardsGranted { allocation, shards });
+        let leases = attempts.into_iter().map(|attempt| self.lease(attempt)).collect();
+        self.perform(Action::Lease { allocation, leases });
+    }
+
+    /// How many more attempts the allocation may hold. Refilled only when half of what is sent
+    /// ahead is used up, so that grants come in batches and not one by one.
+    fn room_in(&self, allocation: AllocationId) -> usize {
+        let row = &self.state.allocations[&allocation];
+        let slots = (row.capacity.cpus.0 / 1_000).max(1) as usize;
+        let ahead = self.state.options.queue_ahead as usize;
+        if row.n_live > slots + ahead / 2 {
+            0
+        } else {
+            slots + ahead - row.n_live.min(slots + ahead)
+        }
+    }
+
+    fn attempts_of(&self, shard: ShardId) -> Vec<AttemptId> {
+        let plan = self.state.plan.as_ref().expect("shards come from a plan");
+        let ready = |task: &TaskId| self.state.task(*task).state == TaskState::Ready;
+        plan.tasks_of(shard)
+            .into_iter()
+            .filter(ready)
+            .map(|task| AttemptId(task, self.state.task(task).attempts + 1))
+            .collect()
+    }
+
+    /// The lease of a live attempt.
+    pub(crate) fn lease(&self, attempt: AttemptId) -> Lease {
+        let task = attempt.task();
+        let shard = self.state.shard_of(task);
+        let inside = |parent: &TaskId| self.state.shard_of(*parent) == shard;
+        let after = self.workflow.parents(task).filter(inside).filter_map(|parent| {
+            let live = self.state.live.get(&parent)?;
+            Some(AttemptId(parent, live.number))
+        });
+        Lease {
+            attempt,
+            shard: (shard, self.state.shards[shard.0 as usize].epoch),
+            after: after.collect(),
+            position: self.state.position_of(shard),
+            granted: self.workflow.resources(task).clone(),
+            is_idempotent: self.workflow.template(task).idempotent,
+        }
+    }
+}

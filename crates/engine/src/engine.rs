@@ -1,0 +1,519 @@
+//! The engine: one door in, one door out.
+//!
+//! Call [`Engine::handle`] once, then [`Engine::poll`] until it answers [`Output::WaitUntil`],
+//! then `handle` again. An event is polled before any action that follows from it; whoever
+//! drives makes it durable first, as far as [`Action::needs_sync`] says. The same inputs give the
+//! same outputs, byte for byte. Inputs that are stale, repeated or out of order produce nothing.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use plan::Plan;
+use spec::{TaskId, Timestamp, Workflow};
+
+use crate::action::Action;
+use crate::cause::{FailureCause, LossCause};
+use crate::event::{Event, Options, Record};
+use crate::id::{AllocationId, AttemptId, Epoch};
+use crate::input::{Command, Input, Observation, Report, ReuseVerdict};
+use crate::outcome::{Manifest, Outcome, Usage};
+use crate::phase::{Phase, PhaseStep};
+use crate::ranges::TaskRanges;
+use crate::run_state::{InvalidHistory, RunState};
+use crate::task_state::TaskState;
+
+/// What whoever drives the engine has to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Write this down before going on.
+    Record(Record),
+    /// Do this; at least once, keyed by attempt.
+    Perform(Action),
+    /// Nothing more: sleep until there is an input, or until this time.
+    WaitUntil(Option<Timestamp>),
+}
+
+/// What a new run is made of.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The first plan.
+    pub plan: Plan,
+    /// What the user chose.
+    pub options: Options,
+    /// The tasks that are wanted, with all they need.
+    pub selected: TaskRanges,
+    /// Wanted tasks with a result of an earlier run.
+    pub reusable: TaskRanges,
+}
+
+/// Carries out a plan.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(crate) workflow: Arc<Workflow>,
+    pub(crate) state: RunState,
+    pub(crate) now: Timestamp,
+    outbox: VecDeque<Output>,
+    to_check: Vec<TaskId>,
+    /// Whether allocations were told to end, so that they are told once.
+    pub(crate) is_closing: bool,
+}
+
+impl Engine {
+    /// A new run.
+    #[must_use]
+    pub fn start(workflow: Arc<Workflow>, start: Start, now: Timestamp) -> Self {
+        let state = RunState::new(&workflow);
+        let mut engine = Self::with_state(workflow, state, now);
+        let Start { plan, options, selected, reusable } = start;
+        let workflow = engine.workflow.digest();
+        engine.emit(Event::RunStarted { workflow, options, selected, reusable });
+        engine.emit(Event::PlanAdopted { plan });
+        engine.settle();
+        engine
+    }
+
+    /// Takes over a run from its records, as the orchestrator of `epoch`.
+    ///
+    /// # Errors
+    /// The first record that does not follow from those before it.
+    pub fn resume<'a>(
+        workflow: Arc<Workflow>,
+        records: impl IntoIterator<Item = &'a Record>,
+        epoch: Epoch,
+        now: Timestamp,
+    ) -> Result<Self, InvalidHistory> {
+        let state = RunState::replay(&workflow, records)?;
+        Ok(Self::take_over(workflow, state, epoch, now))
+    }
+
+    /// Takes over a run whose records have been replayed.
+    #[must_use]
+    pub fn take_over(
+        workflow: Arc<Workflow>,
+        state: RunState,
+        epoch: Epoch,
+        now: Timestamp,
+    ) -> Self {
+        let mut engine = Self::with_state(workflow, state, now);
+        if matches!(engine.state.phase, Phase::Finished(_)) {
+            return engine;
+        }
+        engine.emit(Event::RunResumed { epoch });
+        for (&allocation, row) in &engine.state.allocations {
+            if row.state.is_live() {
+                let zone = row.zone;
+                engine.outbox.push_back(Output::Perform(Action::Probe { allocation, zone }));
+            }
+        }
+        let publishing = engine.committed_in(TaskState::Publishing);
+        if !publishing.is_empty() {
+            engine.perform(Action::Publish { attempts: publishing });
+        }
+        let tasks = engine.workflow.tasks();
+        engine.to_check =
+            tasks.filter(|&t| engine.state.task(t).state == TaskState::Checking).collect();
+        if engine.state.phase == Phase::Cancelling {
+            engine.kill_all();
+        }
+        engine.settle();
+        engine
+    }
+
+    fn with_state(workflow: Arc<Workflow>, state: RunState, now: Timestamp) -> Self {
+        let (outbox, to_check) = (VecDeque::new(), Vec::new());
+        Self { workflow, state, now, outbox, to_check, is_closing: false }
+    }
+
+    /// Takes in one input.
+    pub fn handle(&mut self, now: Timestamp, input: Input) {
+        self.now = now;
+        match input {
+            Input::Command(command) => self.on_command(command),
+            Input::Observations(observations) => {
+                for observation in observations {
+                    self.on_observation(observation);
+                }
+            }
+            Input::Wake => {}
+        }
+        self.settle();
+    }
+
+    /// The next thing to do.
+    pub fn poll(&mut self) -> Output {
+        let wait = || Output::WaitUntil(self.state.next_retry());
+        self.outbox.pop_front().unwrap_or_else(wait)
+    }
+
+    /// What is known of the run.
+    #[must_use]
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// Records a fact: the state changes now, the record is polled later.
+    pub(crate) fn emit(&mut self, event: Event) {
+        let record = Record { seq: self.state.seq + 1, at: self.now, event };
+        let applied = self.state.fold(&self.workflow, &record);
+        let applied = applied.expect("the engine only decides what its own lifecycles allow");
+        self.to_check.extend(applied.to_check);
+        self.outbox.push_back(Output::Record(record));
+    }
+
+    pub(crate) fn perform(&mut self, action: Action) {
+        self.outbox.push_back(Output::Perform(action));
+    }
+
+    /// What follows from any input: retries that are due, commits to publish, results to compare,
+    /// shards to grant, and the end.
+    fn settle(&mut self) {
+        self.release_retries();
+        self.publish_commits();
+        if !self.to_check.is_empty() {
+            let tasks = std::mem::take(&mut self.to_check);
+            self.perform(Action::CheckReuse { tasks });
+        }
+        self.dispatch();
+        self.conclude();
+    }
+
+    fn release_retries(&mut self) {
+        let due: Vec<TaskId> = self
+            .state
+            .held
+            .iter()
+            .take_while(|&&(at, _)| at <= self.now)
+            .map(|&(_, task)| task)
+            .collect();
+        if !due.is_empty() && self.state.phase == Phase::Running {
+            self.emit(Event::RetriesDue { tasks: due });
+        }
+    }
+
+    fn publish_commits(&mut self) {
+        let attempts = self.committed_in(TaskState::Committed);
+        if !attempts.is_empty() {
+            self.emit(Event::PublishIntended { attempts: attempts.clone() });
+            self.perform(Action::Publish { attempts });
+        }
+    }
+
+    fn committed_in(&self, state: TaskState) -> Vec<AttemptId> {
+        if self.state.count(state) == 0 {
+            return Vec::new();
+        }
+        let committed = self.state.committed.iter();
+        let wanted = committed.filter(|(task, _)| self.state.task(**task).state == state);
+        wanted.map(|(&task, commit)| AttemptId(task, commit.number)).collect()
+    }
+
+    fn on_command(&mut self, command: Command) {
+        if self.state.phase.next(PhaseStep::Command(command)).is_none() {
+            return;
+        }
+        self.emit(Event::CommandAccepted { command });
+        match command {
+            Command::Drain => self.revoke_waiting(),
+            Command::Stop | Command::Cancel => self.kill_all(),
+            Command::RetryFailed => self.is_closing = false,
+        }
+    }
+
+    pub(crate) fn revoke_waiting(&mut self) {
+        for (allocation, attempts) in self.live_by_allocation(|live| live.started.is_none()) {
+            self.perform(Action::Revoke { allocation, attempts });
+        }
+    }
+
+    fn kill_all(&mut self) {
+        for (allocation, attempts) in self.live_by_allocation(|_| true) {
+            self.perform(Action::Kill { allocation, attempts });
+        }
+    }
+
+    fn live_by_allocation(
+        &self,
+        is_wanted: impl Fn(&crate::run_state::LiveAttempt) -> bool,
+    ) -> std::collections::BTreeMap<AllocationId, Vec<AttemptId>> {
+        let mut by_allocation = std::collections::BTreeMap::<_, Vec<AttemptId>>::new();
+        for (&task, live) in &self.state.live {
+            if is_wanted(live) {
+                let attempt = AttemptId(task, live.number);
+                by_allocation.entry(live.allocation).or_default().push(attempt);
+            }
+        }
+        by_allocation
+    }
+
+    fn on_observation(&mut self, observation: Observation) {
+        match observation {
+            Observation::AllocationUp { allocation, capacity, known } => {
+                self.on_allocation_up(allocation, capacity, &known);
+            }
+            Observation::AllocationLost { allocation, cause, not_started } => {
+                self.on_allocation_lost(allocation, cause, &not_started);
+            }
+            Observation::AllocationEnded { allocation } => self.on_allocation_ended(allocation),
+            Observation::Reported { allocation, report } => self.on_report(allocation, report),
+            Observation::Published { attempt } => {
+                if self.is_publishing(attempt) {
+                    self.emit(Event::Published { attempts: vec![attempt] });
+                }
+            }
+            Observation::PublishFailed { attempt, is_lost, why } => {
+                self.on_publish_failed(attempt, is_lost, why);
+            }
+            Observation::ReuseChecked { task, verdict } => self.on_reuse_checked(task, verdict),
+        }
+    }
+
+    fn on_report(&mut self, allocation: AllocationId, report: Report) {
+        match report {
+            Report::Started { attempt, at, slot, .. } => {
+                if self.live_in(attempt, allocation).is_some_and(|live| live.started.is_none()) {
+                    self.emit(Event::AttemptStarted { attempt, started_at: at, slot });
+                }
+            }
+            Report::Committed { attempt, usage, outputs } => {
+                if self.live_in(attempt, allocation).is_some() {
+                    self.emit(Event::AttemptCommitted { attempt, usage, outputs });
+                }
+            }
+            Report::Failed { attempt, cause, usage } => {
+                if self.live_in(attempt, allocation).is_some() {
+                    self.fail(attempt, cause, usage);
+                }
+            }
+            Report::Returned { attempt } => {
+                if self.live_in(attempt, allocation).is_some() {
+                    self.emit(Event::AttemptRevoked { attempt });
+                }
+            }
+            Report::Killed { attempt, .. } => {
+                if self.live_in(attempt, allocation).is_some() {
+                    self.lose(attempt, LossCause::Stopped, false);
+                }
+            }
+            Report::Capacity { capacity } => {
+                let row = self.state.allocations.get(&allocation);
+                if row.is_some_and(|row| row.state.is_live() && row.capacity != capacity) {
+                    self.emit(Event::CapacityChanged { allocation, capacity });
+                }
+            }
+            Report::Measured { usage } => {
+                let row = self.state.allocations.get(&allocation);
+                if row.is_some_and(|row| row.measured.is_none_or(|last| last.at < usage.at)) {
+                    self.emit(Event::MachineMeasured { allocation, usage });
+                }
+            }
+        }
+    }
+
+    /// The live attempt, if `attempt` is the current one and lives in `allocation`.
+    fn live_in(
+        &self,
+        attempt: AttemptId,
+        allocation: AllocationId,
+    ) -> Option<&crate::run_state::LiveAttempt> {
+        let live = self.state.live.get(&attempt.task())?;
+        (live.number == attempt.number() && live.allocation == allocation).then_some(live)
+    }
+
+    fn is_publishing(&self, attempt: AttemptId) -> bool {
+        let commit = self.state.committed.get(&attempt.task());
+        commit.is_some_and(|commit| commit.number == attempt.number())
+            && self.state.task(attempt.task()).state == TaskState::Publishing
+    }
+
+    fn fail(&mut self, attempt: AttemptId, cause: FailureCause, usage: Usage) {
+        let retries = self.workflow.retries(attempt.task());
+        let used = self.state.task(attempt.task()).failures;
+        let can_retry = used < retries.count && !matches!(cause, FailureCause::MayHaveRun(_));
+        let pause = retries.pause(u32::from(used) + 1);
+        let retry_at = can_retry.then(|| self.now + pause);
+        self.emit(Event::AttemptFailed { attempt, cause, usage, retry_at });
+    }
+
+    /// The place failed the task. `was_idle`: it certainly had not started.
+    fn lose(&mut self, attempt: AttemptId, cause: LossCause, was_idle: bool) {
+        let task = attempt.task();
+        let losses = u32::from(self.state.task(task).losses);
+        let is_blameless = cause == LossCause::Stopped;
+        let idempotent = self.workflow.template(task).idempotent;
+        let final_cause = if !idempotent && !was_idle {
+            Some(FailureCause::MayHaveRun(cause))
+        } else if losses >= self.state.options.losses_max && !is_blameless {
+            Some(FailureCause::LostTooOften(losses + 1))
+        } else {
+            None
+        };
+        if let Some(cause) = final_cause {
+            let usage = Usage::default();
+            self.emit(Event::AttemptFailed { attempt, cause, usage, retry_at: None });
+        } else {
+            self.emit(Event::AttemptLost { attempt, cause });
+        }
+    }
+
+    fn on_publish_failed(&mut self, attempt: AttemptId, is_lost: bool, why: String) {
+        if !self.is_publishing(attempt) {
+            return;
+        }
+        if is_lost {
+            self.lose(attempt, LossCause::CommitLost, false);
+        } else {
+            self.fail(attempt, FailureCause::CannotPublish(why), Usage::default());
+        }
+    }
+
+    fn on_reuse_checked(&mut self, task: TaskId, verdict: ReuseVerdict) {
+        let row = self.state.tasks.get(task.index());
+        if row.is_none_or(|row| row.state != TaskState::Checking) {
+            return;
+        }
+        match verdict {
+            ReuseVerdict::Unchanged { run, outputs } => {
+                self.emit(Event::TaskReused { task, run, outputs });
+            }
+            ReuseVerdict::Changed { why } => self.emit(Event::TaskChanged { task, why }),
+        }
+    }
+
+    /// Ends or pauses the run when nothing is left to wait for.
+    fn conclude(&mut self) {
+        let outcome = match self.state.phase {
+            Phase::Running if self.is_idle() && self.state.n_unfinished() == 0 => {
+                let failed = self.state.count(TaskState::Failed) > 0;
+                Some(if failed { Outcome::Failed } else { Outcome::Succeeded })
+            }
+            Phase::Running if self.is_stalled() => {
+                let failed = self.state.count(TaskState::Failed) > 0;
+                Some(if failed { Outcome::Failed } else { Outcome::Stalled })
+            }
+            Phase::Cancelling if self.state.live.is_empty() => Some(Outcome::Cancelled),
+            Phase::Draining { .. } if self.is_idle() => None,
+            Phase::Running
+            | Phase::Draining { .. }
+            | Phase::Cancelling
+            | Phase::Paused
+            | Phase::Finished(_) => return,
+        };
+        if !self.close_allocations() {
+            return;
+        }
+        match outcome {
+            Some(outcome) => self.emit(Event::RunFinished { outcome }),
+            None => self.emit(Event::RunPaused),
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.state.live.is_empty() && self.state.committed.is_empty()
+    }
+
+    /// Nothing runs, nothing is awaited, and nothing may start, though tasks are left.
+    fn is_stalled(&self) -> bool {
+        self.is_idle()
+            && self.state.count(TaskState::Checking) == 0
+            && (self.is_failing_fast()
+                || self.state.count(TaskState::Held) == 0
+                    && self.state.grantable.iter().all(std::collections::BTreeSet::is_empty))
+    }
+
+    pub(crate) fn is_failing_fast(&self) -> bool {
+        self.state.options.fail_fast && self.state.count(TaskState::Failed) > 0
+    }
+
+    /// Tells allocations to end, once; true when none is left.
+    fn close_allocations(&mut self) -> bool {
+        let live: Vec<AllocationId> = self
+            .state
+            .allocations
+            .iter()
+            .filter(|(_, row)| row.state.is_live())
+            .map(|(&id, _)| id)
+            .collect();
+        if !self.is_closing {
+            for &allocation in &live {
+                self.perform(Action::Close { allocation });
+            }
+        }
+        self.is_closing = !live.is_empty();
+        live.is_empty()
+    }
+}
+
+/// What becomes of allocations.
+impl Engine {
+    fn on_allocation_up(
+        &mut self,
+        allocation: AllocationId,
+        capacity: spec::Resources,
+        known: &[AttemptId],
+    ) {
+        let step = crate::allocation_state::AllocationStep::Up;
+        let row = self.state.allocations.get(&allocation);
+        if row.is_none_or(|row| row.state.next(step).is_none()) {
+            return;
+        }
+        self.emit(Event::AllocationUp { allocation, capacity });
+        let known: std::collections::BTreeSet<&AttemptId> = known.iter().collect();
+        let unknown: Vec<AttemptId> = self
+            .state
+            .live
+            .iter()
+            .filter(|(_, live)| live.allocation == allocation)
+            .map(|(&task, live)| AttemptId(task, live.number))
+            .filter(|attempt| !known.contains(attempt))
+            .collect();
+        if !unknown.is_empty() {
+            let leases = unknown.into_iter().map(|attempt| self.lease(attempt)).collect();
+            self.perform(Action::Lease { allocation, leases });
+        }
+        self.is_closing = false;
+    }
+
+    fn on_allocation_lost(
+        &mut self,
+        allocation: AllocationId,
+        cause: LossCause,
+        not_started: &[AttemptId],
+    ) {
+        if self.state.allocations.get(&allocation).is_none_or(|row| !row.state.is_live()) {
+            return;
+        }
+        self.lose_all_of(allocation, cause, not_started);
+        self.emit(Event::AllocationLost { allocation, cause });
+    }
+
+    fn on_allocation_ended(&mut self, allocation: AllocationId) {
+        if self.state.allocations.get(&allocation).is_none_or(|row| !row.state.is_live()) {
+            return;
+        }
+        // It promised to end with nothing left; whatever it did not report never ran.
+        let left: Vec<AttemptId> =
+            self.live_by_allocation(|_| true).remove(&allocation).unwrap_or_default();
+        for attempt in left {
+            self.emit(Event::AttemptRevoked { attempt });
+        }
+        self.emit(Event::AllocationEnded { allocation });
+    }
+
+    fn lose_all_of(
+        &mut self,
+        allocation: AllocationId,
+        cause: LossCause,
+        not_started: &[AttemptId],
+    ) {
+        let lost = self.live_by_allocation(|_| true).remove(&allocation).unwrap_or_default();
+        for attempt in lost {
+            self.lose(attempt, cause, not_started.contains(&attempt));
+        }
+    }
+
+    /// What a task published, for whoever stages it as an input.
+    #[must_use]
+    pub fn outputs(&self, task: TaskId) -> &Manifest {
+        self.state.outputs(task)
+    }
+}

@@ -1,0 +1,750 @@
+//! The state of a run: a fold over its records, the same live and in replay.
+//!
+//! [`RunState::apply`] is the only thing that changes it. What can be derived (ready queues,
+//! counters) is kept beside the truth for speed and updated by one setter, so that it can never
+//! disagree. Never serialized: the journal holds events, not states.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::{Plan, ShardId};
+use spec::{Resources, TaskId, Timestamp, Workflow, ZoneId};
+
+use crate::allocation_state::{AllocationState, AllocationStep};
+use crate::cause::FailureCause;
+use crate::event::{Event, Options, Record, ShardGrant};
+use crate::id::{AllocationId, AttemptId, Epoch};
+use crate::input::{Command, MachineUsage};
+use crate::outcome::Manifest;
+use crate::phase::{Phase, PhaseStep};
+use crate::ranges::TaskRanges;
+use crate::task_state::{Impossible, TaskState, TaskStep};
+
+/// Everything known of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunState {
+    pub(crate) seq: u64,
+    pub(crate) epoch: Epoch,
+    pub(crate) phase: Phase,
+    pub(crate) options: Options,
+    pub(crate) plan: Option<Plan>,
+    pub(crate) tasks: Vec<TaskRow>,
+    /// By number of [`TaskState`]: how many tasks are in it.
+    pub(crate) counts: [usize; N_STATES],
+    pub(crate) shards: Vec<ShardRow>,
+    shard_of: Vec<ShardId>,
+    positions: Vec<u32>,
+    /// By zone: shards that can be granted, in dispatch order.
+    pub(crate) grantable: Vec<BTreeSet<(u32, ShardId)>>,
+    pub(crate) live: BTreeMap<TaskId, LiveAttempt>,
+    pub(crate) committed: BTreeMap<TaskId, CommittedAttempt>,
+    pub(crate) held: BTreeSet<(Timestamp, TaskId)>,
+    pub(crate) allocations: BTreeMap<AllocationId, Allocation>,
+    outputs: Vec<Manifest>,
+    failures: BTreeMap<TaskId, FailureCause>,
+    skipped_because: BTreeMap<TaskId, TaskId>,
+    reusable: TaskRanges,
+}
+
+const N_STATES: usize = 11;
+
+/// The small part that every task has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskRow {
+    /// Where it stands.
+    pub state: TaskState,
+    /// Parents in other shards that are not published yet.
+    pub unmet: u32,
+    /// The number of its latest attempt; 0 if none.
+    pub attempts: u32,
+    /// How many of its retries are used.
+    pub failures: u16,
+    /// How often it was lost with its place.
+    pub losses: u16,
+}
+
+/// Counters of a shard's tasks, by what they mean for granting it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ShardRow {
+    /// Not grantable yet, though they will be.
+    obstacles: u32,
+    ready: u32,
+    leased: u32,
+    /// How often the shard was granted.
+    pub(crate) epoch: u32,
+}
+
+/// An attempt that is granted and has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveAttempt {
+    /// Its number.
+    pub number: u32,
+    /// Where it is.
+    pub allocation: AllocationId,
+    /// When and in which slot its process started, if it has.
+    pub started: Option<(Timestamp, u32)>,
+}
+
+/// An attempt whose outputs are safe, but not visible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommittedAttempt {
+    /// Its number.
+    pub number: u32,
+    /// Where it was.
+    pub allocation: AllocationId,
+    /// What it made.
+    pub outputs: Manifest,
+}
+
+/// Capacity that the run holds or held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Allocation {
+    /// Where.
+    pub zone: ZoneId,
+    /// How it stands.
+    pub state: AllocationState,
+    /// What may be used now.
+    pub capacity: Resources,
+    /// How many live attempts it holds.
+    pub n_live: usize,
+    /// What its machine did when last measured.
+    pub measured: Option<MachineUsage>,
+}
+
+/// A record that does not follow from those before it.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("record {seq} is impossible: {why}")]
+pub struct InvalidHistory {
+    /// Which.
+    pub seq: u64,
+    /// Why.
+    pub why: String,
+}
+
+/// What a change of state asks of the engine beyond the change itself.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// Tasks whose earlier results are to be compared.
+    pub(crate) to_check: Vec<TaskId>,
+}
+
+impl RunState {
+    /// Before the first record.
+    #[must_use]
+    pub fn new(workflow: &Workflow) -> Self {
+        let row =
+            TaskRow { state: TaskState::Excluded, unmet: 0, attempts: 0, failures: 0, losses: 0 };
+        let n = workflow.n_tasks();
+        let mut counts = [0; N_STATES];
+        counts[TaskState::Excluded as usize] = n;
+        Self {
+            seq: 0,
+            epoch: Epoch::default(),
+            phase: Phase::Running,
+            options: Options::default(),
+            plan: None,
+            tasks: vec![row; n],
+            counts,
+            shards: Vec::new(),
+            shard_of: Vec::new(),
+            positions: Vec::new(),
+            grantable: Vec::new(),
+            live: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            held: BTreeSet::new(),
+            allocations: BTreeMap::new(),
+            outputs: vec![Manifest::new(); n],
+            failures: BTreeMap::new(),
+            skipped_because: BTreeMap::new(),
+            reusable: TaskRanges::default(),
+        }
+    }
+
+    /// Replays a whole history.
+    ///
+    /// # Errors
+    /// The first record that does not follow from those before it.
+    pub fn replay<'a>(
+        workflow: &Workflow,
+        records: impl IntoIterator<Item = &'a Record>,
+    ) -> Result<Self, InvalidHistory> {
+        let mut state = Self::new(workflow);
+        for record in records {
+            state.apply(workflow, record)?;
+        }
+        Ok(state)
+    }
+
+    /// Takes in the next record.
+    ///
+    /// # Errors
+    /// The record does not follow from those before it; the state is then not to be used.
+    pub fn apply(&mut self, workflow: &Workflow, record: &Record) -> Result<(), InvalidHistory> {
+        self.fold(workflow, record).map(|_| ())
+    }
+
+    pub(crate) fn fold(
+        &mut self,
+        workflow: &Workflow,
+        record: &Record,
+    ) -> Result<Applied, InvalidHistory> {
+        let invalid = |why: String| InvalidHistory { seq: record.seq, why };
+        if record.seq != self.seq + 1 {
+            return Err(invalid(format!("it should have number {}", self.seq + 1)));
+        }
+        let mut applied = Applied::default();
+        self.fold_event(workflow, &record.event, &mut applied).map_err(invalid)?;
+        self.seq = record.seq;
+        Ok(applied)
+    }
+
+    fn fold_event(
+        &mut self,
+        workflow: &Workflow,
+        event: &Event,
+        applied: &mut Applied,
+    ) -> Result<(), String> {
+        match event {
+            Event::RunStarted { options, selected, reusable, workflow: digest } => {
+                if self.seq > 0 || *digest != workflow.digest() {
+                    return Err("it starts another run".to_owned());
+                }
+                self.options = options.clone();
+                self.reusable = reusable.clone();
+                for task in selected.iter() {
+                    self.check_task(task)?;
+                    self.put_state(task, TaskState::Waiting);
+                }
+            }
+            Event::RunResumed { epoch } => self.on_resumed(*epoch),
+            Event::PlanAdopted { plan } => self.on_plan(workflow, plan, applied)?,
+            Event::AllocationRequested { .. }
+            | Event::AllocationUp { .. }
+            | Event::CapacityChanged { .. }
+            | Event::AllocationLost { .. }
+            | Event::AllocationEnded { .. }
+            | Event::MachineMeasured { .. } => self.fold_allocation_event(event)?,
+            Event::ShardsGranted { allocation, shards } => self.on_granted(*allocation, shards)?,
+            Event::RetriesDue { tasks } => {
+                for &task in tasks {
+                    self.step(task, TaskStep::RetryDue)?;
+                }
+                let due: BTreeSet<TaskId> = tasks.iter().copied().collect();
+                self.held.retain(|(_, held)| !due.contains(held));
+            }
+            Event::TaskReused { task, outputs, .. } => {
+                self.step(*task, TaskStep::Reused)?;
+                self.on_published(workflow, *task, outputs.clone(), applied)?;
+            }
+            Event::TaskChanged { task, .. } => self.step(*task, TaskStep::Changed)?,
+            Event::CommandAccepted { command } => self.on_command(workflow, *command, applied)?,
+            Event::RunPaused => self.advance(PhaseStep::Paused)?,
+            Event::RunFinished { outcome } => self.advance(PhaseStep::Finished(*outcome))?,
+            Event::AttemptStarted { .. }
+            | Event::AttemptCommitted { .. }
+            | Event::AttemptFailed { .. }
+            | Event::AttemptLost { .. }
+            | Event::AttemptRevoked { .. }
+            | Event::PublishIntended { .. }
+            | Event::Published { .. } => self.fold_attempt_event(workflow, event, applied)?,
+        }
+        Ok(())
+    }
+
+    fn fold_attempt_event(
+        &mut self,
+        workflow: &Workflow,
+        event: &Event,
+        applied: &mut Applied,
+    ) -> Result<(), String> {
+        match event {
+            Event::AttemptStarted { attempt, started_at, slot } => {
+                self.live_mut(*attempt)?.started = Some((*started_at, *slot));
+            }
+            Event::AttemptCommitted { attempt, outputs, .. } => {
+                self.on_committed(workflow, *attempt, outputs, applied)?;
+            }
+            Event::AttemptFailed { attempt, cause, retry_at, .. } => {
+                self.on_failed(workflow, *attempt, cause, *retry_at)?;
+            }
+            Event::AttemptLost { attempt, .. } => {
+                let task = self.end_attempt(*attempt)?;
+                self.row_mut(task)?.losses += 1;
+                self.give_back(workflow, task)?;
+            }
+            Event::AttemptRevoked { attempt } => {
+                let task = self.end_attempt(*attempt)?;
+                self.give_back(workflow, task)?;
+            }
+            Event::PublishIntended { attempts } => {
+                for attempt in attempts {
+                    self.step(attempt.task(), TaskStep::PublishIntended)?;
+                }
+            }
+            Event::Published { attempts } => {
+                for attempt in attempts {
+                    let committed = self.take_committed(*attempt)?;
+                    self.step(attempt.task(), TaskStep::Published)?;
+                    self.on_published(workflow, attempt.task(), committed.outputs, applied)?;
+                }
+            }
+            _ => unreachable!("only events about attempts are handed here"),
+        }
+        Ok(())
+    }
+
+    fn fold_allocation_event(&mut self, event: &Event) -> Result<(), String> {
+        match event {
+            Event::AllocationRequested { allocation, zone } => {
+                let new = Allocation {
+                    zone: *zone,
+                    state: AllocationState::Requested,
+                    capacity: Resources::default(),
+                    n_live: 0,
+                    measured: None,
+                };
+                if self.allocations.insert(*allocation, new).is_some() {
+                    return Err(format!("{allocation} is requested twice"));
+                }
+            }
+            Event::AllocationUp { allocation, capacity } => {
+                self.advance_allocation(*allocation, AllocationStep::Up)?;
+                self.allocation_mut(*allocation)?.capacity = capacity.clone();
+            }
+            Event::CapacityChanged { allocation, capacity } => {
+                self.allocation_mut(*allocation)?.capacity = capacity.clone();
+            }
+            Event::AllocationLost { allocation, .. } => {
+                self.advance_allocation(*allocation, AllocationStep::Lost)?;
+            }
+            Event::AllocationEnded { allocation } => {
+                self.advance_allocation(*allocation, AllocationStep::Ended)?;
+            }
+            Event::MachineMeasured { allocation, usage } => {
+                self.allocation_mut(*allocation)?.measured = Some(*usage);
+            }
+            _ => unreachable!("only events about allocations are handed here"),
+        }
+        Ok(())
+    }
+
+    fn on_resumed(&mut self, epoch: Epoch) {
+        self.epoch = epoch;
+        if let Some(phase) = self.phase.next(PhaseStep::Resumed) {
+            self.phase = phase;
+        }
+        for allocation in self.allocations.values_mut() {
+            if let Some(state) = allocation.state.next(AllocationStep::Resumed) {
+                allocation.state = state;
+            }
+        }
+    }
+
+    fn on_plan(
+        &mut self,
+        workflow: &Workflow,
+        plan: &Plan,
+        applied: &mut Applied,
+    ) -> Result<(), String> {
+        self.shard_of = plan.shard_of_tasks(self.tasks.len());
+        self.positions = plan.positions();
+        self.shards = vec![ShardRow::default(); plan.n_shards()];
+        let zones = (0..plan.n_shards() as u32).map(|shard| plan.zone_of(ShardId(shard)));
+        let n_zones = zones.map(|zone| zone.index() + 1).max().unwrap_or(1);
+        self.grantable = vec![BTreeSet::new(); n_zones];
+        self.plan = Some(plan.clone());
+        for task in workflow.tasks() {
+            let shard = self.shard_of[task.index()];
+            let unmet = workflow.parents(task).filter(|parent| {
+                self.shard_of[parent.index()] != shard
+                    && !matches!(
+                        self.tasks[parent.index()].state,
+                        TaskState::Published | TaskState::Excluded
+                    )
+            });
+            self.tasks[task.index()].unmet = unmet.count() as u32;
+            self.count_in_shard(task, self.tasks[task.index()].state, 1);
+        }
+        for shard in (0..plan.n_shards() as u32).map(ShardId) {
+            self.refresh_grantable(shard);
+        }
+        for task in workflow.tasks() {
+            let row = self.tasks[task.index()];
+            if row.state == TaskState::Waiting && row.unmet == 0 {
+                self.unblock(task, applied)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn on_granted(
+        &mut self,
+        allocation: AllocationId,
+        shards: &[ShardGrant],
+    ) -> Result<(), String> {
+        for ShardGrant(shard, epoch, attempts) in shards {
+            let row = self.shards.get_mut(shard.0 as usize);
+            row.ok_or_else(|| format!("there is no {shard}"))?.epoch = *epoch;
+            for attempt in attempts {
+                self.step(attempt.task(), TaskStep::Granted)?;
+                self.row_mut(attempt.task())?.attempts = attempt.number();
+                let live = LiveAttempt { number: attempt.number(), allocation, started: None };
+                self.live.insert(attempt.task(), live);
+            }
+            self.allocation_mut(allocation)?.n_live += attempts.len();
+        }
+        Ok(())
+    }
+
+    fn on_committed(
+        &mut self,
+        workflow: &Workflow,
+        attempt: AttemptId,
+        outputs: &Manifest,
+        applied: &mut Applied,
+    ) -> Result<(), String> {
+        let allocation = self.live_mut(attempt)?.allocation;
+        let task = self.end_attempt(attempt)?;
+        self.step(task, TaskStep::Committed { has_outputs: !outputs.is_empty() })?;
+        if outputs.is_empty() {
+            return self.on_published(workflow, task, Manifest::new(), applied);
+        }
+        let number = attempt.number();
+        let committed = CommittedAttempt { number, allocation, outputs: outputs.clone() };
+        self.committed.insert(task, committed);
+        Ok(())
+    }
+
+    fn on_failed(
+        &mut self,
+        workflow: &Workflow,
+        attempt: AttemptId,
+        cause: &FailureCause,
+        retry_at: Option<Timestamp>,
+    ) -> Result<(), String> {
+        let task = attempt.task();
+        if self.committed.contains_key(&task) {
+            self.take_committed(attempt)?;
+        } else {
+            self.end_attempt(attempt)?;
+        }
+        let row = self.row_mut(task)?;
+        row.failures = row.failures.saturating_add(1);
+        self.step(task, TaskStep::Failed { retries: retry_at.is_some() })?;
+        if let Some(at) = retry_at {
+            self.held.insert((at, task));
+        } else {
+            self.failures.insert(task, cause.clone());
+            self.skip_descendants(workflow, task)?;
+        }
+        Ok(())
+    }
+
+    /// A task that was given back can be granted again, unless what it needs failed meanwhile.
+    fn give_back(&mut self, workflow: &Workflow, task: TaskId) -> Result<(), String> {
+        self.step(task, TaskStep::GivenBack)?;
+        let broken = workflow.parents(task).find(|parent| {
+            matches!(self.tasks[parent.index()].state, TaskState::Failed | TaskState::Skipped)
+        });
+        if let Some(parent) = broken {
+            self.step(task, TaskStep::Skipped)?;
+            let because = self.skipped_because.get(&parent).copied().unwrap_or(parent);
+            self.skipped_because.insert(task, because);
+            self.skip_descendants(workflow, task)?;
+        }
+        Ok(())
+    }
+
+    fn on_published(
+        &mut self,
+        workflow: &Workflow,
+        task: TaskId,
+        outputs: Manifest,
+        applied: &mut Applied,
+    ) -> Result<(), String> {
+        self.outputs[task.index()] = outputs;
+        let shard = self.shard_of[task.index()];
+        for child in workflow.children(task) {
+            if self.shard_of[child.index()] == shard {
+                continue;
+            }
+            let row = &mut self.tasks[child.index()];
+            row.unmet = row.unmet.checked_sub(1).ok_or("a parent was published twice")?;
+            if row.unmet == 0 && row.state == TaskState::Waiting {
+                self.unblock(child, applied)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn unblock(&mut self, task: TaskId, applied: &mut Applied) -> Result<(), String> {
+        let is_reusable = self.reusable.contains(task);
+        self.step(task, TaskStep::Unblocked { is_reusable })?;
+        if is_reusable {
+            applied.to_check.push(task);
+        }
+        Ok(())
+    }
+
+    fn skip_descendants(&mut self, workflow: &Workflow, failed: TaskId) -> Result<(), String> {
+        let root = self.skipped_because.get(&failed).copied().unwrap_or(failed);
+        let mut stack: Vec<TaskId> = workflow.children(failed).collect();
+        while let Some(task) = stack.pop() {
+            let can_skip = match self.tasks[task.index()].state {
+                TaskState::Waiting | TaskState::Checking | TaskState::Ready => true,
+                TaskState::Held
+                | TaskState::Excluded
+                | TaskState::Leased
+                | TaskState::Committed
+                | TaskState::Publishing
+                | TaskState::Published
+                | TaskState::Failed
+                | TaskState::Skipped => false,
+            };
+            if can_skip {
+                self.step(task, TaskStep::Skipped)?;
+                self.skipped_because.insert(task, root);
+                stack.extend(workflow.children(task));
+            }
+        }
+        Ok(())
+    }
+
+    fn on_command(
+        &mut self,
+        workflow: &Workflow,
+        command: Command,
+        applied: &mut Applied,
+    ) -> Result<(), String> {
+        self.advance(PhaseStep::Command(command))?;
+        if command == Command::RetryFailed {
+            self.failures.clear();
+            self.skipped_because.clear();
+            for task in workflow.tasks() {
+                let row = &mut self.tasks[task.index()];
+                if matches!(row.state, TaskState::Failed | TaskState::Skipped) {
+                    (row.failures, row.losses) = (0, 0);
+                    let is_unblocked = row.unmet == 0;
+                    self.step(task, TaskStep::Reset { is_unblocked })?;
+                }
+            }
+            // Waiting tasks without unmet parents cannot be left over: Reset looked at `unmet`.
+            debug_assert!(applied.to_check.is_empty());
+        }
+        Ok(())
+    }
+
+    /// One step of a task's lifecycle.
+    fn step(&mut self, task: TaskId, step: TaskStep) -> Result<(), String> {
+        self.check_task(task)?;
+        let state = self.tasks[task.index()].state;
+        let next = state.next(step).map_err(|e: Impossible| format!("{task}: {e}"))?;
+        self.put_state(task, next);
+        Ok(())
+    }
+
+    /// The one setter of a task's state: counters and queues follow from it.
+    fn put_state(&mut self, task: TaskId, state: TaskState) {
+        let before = std::mem::replace(&mut self.tasks[task.index()].state, state);
+        self.counts[before as usize] -= 1;
+        self.counts[state as usize] += 1;
+        if !self.shards.is_empty() {
+            self.count_in_shard(task, before, -1);
+            self.count_in_shard(task, state, 1);
+            self.refresh_grantable(self.shard_of[task.index()]);
+        }
+    }
+
+    fn count_in_shard(&mut self, task: TaskId, state: TaskState, change: i32) {
+        let row = &mut self.shards[self.shard_of[task.index()].0 as usize];
+        let counter = match state {
+            TaskState::Waiting
+            | TaskState::Checking
+            | TaskState::Held
+            | TaskState::Committed
+            | TaskState::Publishing => &mut row.obstacles,
+            TaskState::Ready => &mut row.ready,
+            TaskState::Leased => &mut row.leased,
+            TaskState::Excluded | TaskState::Published | TaskState::Failed | TaskState::Skipped => {
+                return;
+            }
+        };
+        *counter = counter.wrapping_add_signed(change);
+    }
+
+    fn refresh_grantable(&mut self, shard: ShardId) {
+        let row = self.shards[shard.0 as usize];
+        let Some(plan) = &self.plan else { return };
+        let queue = &mut self.grantable[plan.zone_of(shard).index()];
+        let entry = (self.positions[shard.0 as usize], shard);
+        if row.ready > 0 && row.obstacles == 0 && row.leased == 0 {
+            queue.insert(entry);
+        } else {
+            queue.remove(&entry);
+        }
+    }
+
+    fn advance(&mut self, step: PhaseStep) -> Result<(), String> {
+        let next = self.phase.next(step);
+        self.phase = next.ok_or_else(|| format!("{step:?} while {:?}", self.phase))?;
+        Ok(())
+    }
+
+    fn advance_allocation(
+        &mut self,
+        allocation: AllocationId,
+        step: AllocationStep,
+    ) -> Result<(), String> {
+        let row = self.allocation_mut(allocation)?;
+        let next = row.state.next(step);
+        row.state =
+            next.ok_or_else(|| format!("{step:?} while {allocation} is {:?}", row.state))?;
+        Ok(())
+    }
+
+    fn check_task(&self, task: TaskId) -> Result<(), String> {
+        if task.index() < self.tasks.len() { Ok(()) } else { Err(format!("there is no {task}")) }
+    }
+
+    fn row_mut(&mut self, task: TaskId) -> Result<&mut TaskRow, String> {
+        self.tasks.get_mut(task.index()).ok_or_else(|| format!("there is no {task}"))
+    }
+
+    fn allocation_mut(&mut self, id: AllocationId) -> Result<&mut Allocation, String> {
+        self.allocations.get_mut(&id).ok_or_else(|| format!("there is no {id}"))
+    }
+
+    fn live_mut(&mut self, attempt: AttemptId) -> Result<&mut LiveAttempt, String> {
+        let live = self.live.get_mut(&attempt.task()).filter(|l| l.number == attempt.number());
+        live.ok_or_else(|| format!("{attempt} is not live"))
+    }
+
+    fn end_attempt(&mut self, attempt: AttemptId) -> Result<TaskId, String> {
+        if self.committed.get(&attempt.task()).is_some_and(|c| c.number == attempt.number()) {
+            self.take_committed(attempt)?;
+            return Ok(attempt.task());
+        }
+        let allocation = self.live_mut(attempt)?.allocation;
+        self.live.remove(&attempt.task());
+        let row = self.allocation_mut(allocation)?;
+        row.n_live = row.n_live.saturating_sub(1);
+        Ok(attempt.task())
+    }
+
+    fn take_committed(&mut self, attempt: AttemptId) -> Result<CommittedAttempt, String> {
+        match self.committed.remove(&attempt.task()) {
+            Some(committed) if committed.number == attempt.number() => Ok(committed),
+            _ => Err(format!("{attempt} is not committed")),
+        }
+    }
+}
+
+/// What readers ask.
+impl RunState {
+    /// The number of the last record.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Which orchestrator in a row owns the run.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Where the run stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// What the user chose.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The plan in force.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
+    /// The small part that every task has.
+    #[must_use]
+    pub fn task(&self, task: TaskId) -> &TaskRow {
+        &self.tasks[task.index()]
+    }
+
+    /// How many tasks are in a state.
+    #[must_use]
+    pub fn count(&self, state: TaskState) -> usize {
+        self.counts[state as usize]
+    }
+
+    /// How many tasks are wanted in this run.
+    #[must_use]
+    pub fn n_selected(&self) -> usize {
+        self.tasks.len() - self.count(TaskState::Excluded)
+    }
+
+    /// How many wanted tasks are left to do.
+    #[must_use]
+    pub fn n_unfinished(&self) -> usize {
+        let done = [TaskState::Published, TaskState::Failed, TaskState::Skipped];
+        self.n_selected() - done.map(|state| self.count(state)).iter().sum::<usize>()
+    }
+
+    /// Attempts that are granted and have not ended, by task.
+    #[must_use]
+    pub fn live(&self) -> &BTreeMap<TaskId, LiveAttempt> {
+        &self.live
+    }
+
+    /// Attempts whose outputs are safe but not visible, by task.
+    #[must_use]
+    pub fn committed(&self) -> &BTreeMap<TaskId, CommittedAttempt> {
+        &self.committed
+    }
+
+    /// Capacity held now or before.
+    #[must_use]
+    pub fn allocations(&self) -> &BTreeMap<AllocationId, Allocation> {
+        &self.allocations
+    }
+
+    /// What a task published; empty if it has not, or has no outputs.
+    #[must_use]
+    pub fn outputs(&self, task: TaskId) -> &Manifest {
+        &self.outputs[task.index()]
+    }
+
+    /// Tasks that failed for good, and why.
+    #[must_use]
+    pub fn failures(&self) -> &BTreeMap<TaskId, FailureCause> {
+        &self.failures
+    }
+
+    /// Tasks that cannot run, and the failed task that is to blame.
+    #[must_use]
+    pub fn skipped(&self) -> &BTreeMap<TaskId, TaskId> {
+        &self.skipped_because
+    }
+
+    /// Which shard a task belongs to, by the plan in force.
+    #[must_use]
+    pub fn shard_of(&self, task: TaskId) -> ShardId {
+        self.shard_of[task.index()]
+    }
+
+    /// The shard's position in the dispatch order.
+    pub(crate) fn position_of(&self, shard: ShardId) -> u32 {
+        self.positions[shard.0 as usize]
+    }
+
+    /// When the next pause before a retry is over.
+    #[must_use]
+    pub fn next_retry(&self) -> Option<Timestamp> {
+        self.held.first().map(|&(at, _)| at)
+    }
+}

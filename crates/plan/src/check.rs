@@ -1,0 +1,124 @@
+//! The plan checker: what must hold of any plan, whoever made it.
+
+use spec::{Site, TaskId, Workflow, ZoneId};
+
+use crate::plan::{Plan, ShardId};
+use crate::rank;
+
+/// Something wrong with a plan.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Note {
+    /// Not in exactly one shard.
+    #[error("{task} is in {shards} shards")]
+    NotInOneShard {
+        /// The task.
+        task: TaskId,
+        /// How many shards list it.
+        shards: usize,
+    },
+    /// Comes before one of its parents in its shard.
+    #[error("{task} comes before its parent in {shard}")]
+    OutOfOrder {
+        /// The task.
+        task: TaskId,
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Shards wait for each other.
+    #[error("the graph of shards has a cycle")]
+    ShardCycle,
+    /// Fits no node of the zone it is placed in.
+    #[error("{task} does not fit any node of {zone}")]
+    DoesNotFit {
+        /// The task.
+        task: TaskId,
+        /// Where it was placed.
+        zone: ZoneId,
+    },
+}
+
+/// Everything wrong with `plan`; empty for a sound one.
+#[must_use]
+pub fn check(plan: &Plan, workflow: &Workflow, site: &Site) -> Vec<Note> {
+    let mut notes = each_task_in_one_shard(plan, workflow);
+    if notes.is_empty() {
+        notes.extend(shards_in_order(plan, workflow));
+        notes.extend(shard_graph_acyclic(plan, workflow));
+        notes.extend(tasks_fit(plan, workflow, site));
+    }
+    notes
+}
+
+fn shards(plan: &Plan) -> impl Iterator<Item = ShardId> + use<> {
+    (0..plan.n_shards() as u32).map(ShardId)
+}
+
+fn each_task_in_one_shard(plan: &Plan, workflow: &Workflow) -> Vec<Note> {
+    let mut seen = vec![0_usize; workflow.n_tasks()];
+    for shard in shards(plan) {
+        for task in plan.tasks_of(shard) {
+            seen[task.index()] += 1;
+        }
+    }
+    let wrong = workflow.tasks().filter(|task| seen[task.index()] != 1);
+    wrong.map(|task| Note::NotInOneShard { task, shards: seen[task.index()] }).collect()
+}
+
+fn shards_in_order(plan: &Plan, workflow: &Workflow) -> Vec<Note> {
+    let shard_of = plan.shard_of_tasks(workflow.n_tasks());
+    let mut done = vec![false; workflow.n_tasks()];
+    let mut notes = Vec::new();
+    for shard in shards(plan) {
+        for task in plan.tasks_of(shard) {
+            let inside = |parent: &TaskId| shard_of[parent.index()] == shard;
+            if workflow.parents(task).filter(inside).any(|parent| !done[parent.index()]) {
+                notes.push(Note::OutOfOrder { task, shard });
+            }
+            done[task.index()] = true;
+        }
+    }
+    notes
+}
+
+fn shard_graph_acyclic(plan: &Plan, workflow: &Workflow) -> Option<Note> {
+    let shard_of = plan.shard_of_tasks(workflow.n_tasks());
+    let mut children: Vec<Vec<u32>> = vec![Vec::new(); plan.n_shards()];
+    let mut unmet = vec![0_u32; plan.n_shards()];
+    for task in rank::topological_order(workflow) {
+        let from = shard_of[task.index()];
+        for child in workflow.children(task) {
+            let to = shard_of[child.index()];
+            if from != to {
+                children[from.0 as usize].push(to.0);
+                unmet[to.0 as usize] += 1;
+            }
+        }
+    }
+    let mut ready: Vec<usize> = (0..unmet.len()).filter(|&shard| unmet[shard] == 0).collect();
+    let mut n_done = 0;
+    while let Some(shard) = ready.pop() {
+        n_done += 1;
+        for &child in &children[shard] {
+            unmet[child as usize] -= 1;
+            if unmet[child as usize] == 0 {
+                ready.push(child as usize);
+            }
+        }
+    }
+    (n_done < plan.n_shards()).then_some(Note::ShardCycle)
+}
+
+fn tasks_fit(plan: &Plan, workflow: &Workflow, site: &Site) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for shard in shards(plan) {
+        let zone = plan.zone_of(shard);
+        let nodes = &site.zone(zone).pools;
+        for task in plan.tasks_of(shard) {
+            let needs = workflow.resources(task);
+            if !nodes.iter().any(|pool| needs.fits(&pool.node)) {
+                notes.push(Note::DoesNotFit { task, zone });
+            }
+        }
+    }
+    notes
+}

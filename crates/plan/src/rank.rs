@@ -1,0 +1,39 @@
+//! Upward ranks: how much work lies on the longest path from a task to the end.
+
+use spec::{TaskId, Workflow};
+
+/// Tasks in an order in which every task comes after its parents; ties by id.
+///
+/// Kahn's algorithm, breadth first, so that no depth of graph can overflow a stack.
+#[must_use]
+pub fn topological_order(workflow: &Workflow) -> Vec<TaskId> {
+    let mut unmet: Vec<u32> =
+        workflow.tasks().map(|task| workflow.parents(task).len() as u32).collect();
+    let mut order: Vec<TaskId> = workflow.tasks().filter(|task| unmet[task.index()] == 0).collect();
+    let mut next = 0;
+    while let Some(&task) = order.get(next) {
+        next += 1;
+        for child in workflow.children(task) {
+            unmet[child.index()] -= 1;
+            if unmet[child.index()] == 0 {
+                order.push(child);
+            }
+        }
+    }
+    order
+}
+
+/// The upward rank of each task, in seconds: its duration plus the largest rank of its children.
+///
+/// Topcuoglu, Hariri and Wu, "Performance-effective and low-complexity task scheduling for
+/// heterogeneous computing", IEEE TPDS 13(3), 2002, section 4.1, equation 6, without the
+/// communication term: files do not leave the machine yet.
+#[must_use]
+pub fn upward(workflow: &Workflow, duration: impl Fn(TaskId) -> f64) -> Vec<f64> {
+    let mut ranks = vec![0.0_f64; workflow.n_tasks()];
+    for &task in topological_order(workflow).iter().rev() {
+        let below = workflow.children(task).map(|child| ranks[child.index()]).fold(0.0, f64::max);
+        ranks[task.index()] = duration(task) + below;
+    }
+    ranks
+}

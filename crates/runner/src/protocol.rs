@@ -1,0 +1,226 @@
+//! What orchestrator and keeper write to each other: two append-only files of checked lines.
+//!
+//! A line is `crc32c json\n`, the checksum in 8 hexadecimal digits. The orchestrator appends
+//! [`Order`]s to `orders`, the keeper appends [`Progress`] to `progress`; each follows the other's
+//! file from its own position. Files work over shared file systems and survive either process; a line
+//! without an end is still being written.
+
+use engine::input::Report;
+use engine::{AttemptId, Epoch};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use spec::{Duration, Resources, Timestamp};
+
+/// What the orchestrator of `epoch` wants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// Orders of an older epoch are refused.
+    pub epoch: Epoch,
+    /// What.
+    pub what: Errand,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Errand {
+    /// Run these as they fit.
+    Lease(Vec<Work>),
+    /// Give back what has not started.
+    Revoke(Vec<AttemptId>),
+    /// Kill, whether started or not.
+    Kill(Vec<AttemptId>),
+    /// Finish what is there, then end.
+    Close,
+}
+
+/// Everything a keeper needs to run one attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Work {
+    /// Which try.
+    pub attempt: AttemptId,
+    /// Attempts of the same shard that must be committed before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<AttemptId>,
+    /// Lower starts first.
+    pub position: u32,
+    /// What is set aside; the limit that is enforced where there is one.
+    pub granted: Resources,
+    /// What people call the task.
+    pub task: String,
+    /// What to run.
+    pub command: WorkCommand,
+    /// Set beyond what every task gets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<(String, String)>,
+    /// Where to run it.
+    pub place: WorkPlace,
+    /// How long it may run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+}
+
+/// What to run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkCommand {
+    /// By `/bin/sh -e -c`.
+    Shell(String),
+    /// Directly.
+    Argv(Vec<String>),
+}
+
+/// Where to run it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkPlace {
+    /// In the project itself, in this folder relative to it (`.` for the project).
+    Project(String),
+    /// In a private folder.
+    Private {
+        /// Where to start, relative to the private folder.
+        workdir: String,
+        /// Links to make: where (relative to the private folder), and the absolute path they lead to.
+        links: Vec<(String, String)>,
+        /// Declared outputs, relative to the private folder; each folder they lie in is made.
+        outputs: Vec<String>,
+    },
+}
+
+/// A line of the progress file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// Always the first line: who keeps the allocation.
+    Hello(Keeper),
+    /// Something happened to an attempt, the capacity or the machine.
+    Report(Report),
+    /// Orders up to this byte of the order file have been taken in; written now and then.
+    Heartbeat {
+        /// When.
+        at: Timestamp,
+    },
+    /// The last line: nothing is left, the keeper ends.
+    Bye,
+}
+
+/// Who keeps an allocation: enough to tell it from any other process, ever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keeper {
+    /// Process id.
+    pub pid: u32,
+    /// Start time of the process, in clock ticks since boot (`/proc/<pid>/stat`, field 22).
+    pub start_ticks: u64,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+    /// Name of the machine.
+    pub host: String,
+    /// What may be used at first.
+    pub capacity: Resources,
+}
+
+/// A line that is not what was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("damaged line at byte {offset}: {why}")]
+pub struct Damaged {
+    /// Where the line starts.
+    pub offset: u64,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// Appends the line of a value.
+pub fn write_line<T: Serialize>(buffer: &mut Vec<u8>, value: &T) {
+    let start = buffer.len();
+    buffer.extend_from_slice(b"00000000 ");
+    serde_json::to_writer(&mut *buffer, value).expect("plain values serialize");
+    let crc = crc32c::crc32c(&buffer[start + 9..]);
+    for (i, byte) in buffer[start..start + 8].iter_mut().enumerate() {
+        *byte = b"0123456789abcdef"[(crc >> (28 - 4 * i) & 0xf) as usize];
+    }
+    buffer.push(b'\n');
+}
+
+/// Reads a line without its end.
+///
+/// # Errors
+/// Why the line is not what was written.
+pub fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, String> {
+    let (crc, json) = line.split_at_checked(9).ok_or("too short")?;
+    let written = std::str::from_utf8(&crc[..8]).ok();
+    let written = written.and_then(|hex| u32::from_str_radix(hex, 16).ok());
+    if written != Some(crc32c::crc32c(json)) {
+        return Err("its checksum is wrong".to_owned());
+    }
+    serde_json::from_slice(json).map_err(|error| error.to_string())
+}
+
+/// Follows an append-only file of lines.
+#[derive(Debug)]
+pub struct LineReader {
+    file: std::fs::File,
+    pending: Vec<u8>,
+    offset: u64,
+}
+
+impl LineReader {
+    /// From the start of a file.
+    #[must_use]
+    pub fn new(file: std::fs::File) -> Self {
+        Self { file, pending: Vec::new(), offset: 0 }
+    }
+
+    /// Every whole line that has been added since the last call.
+    ///
+    /// # Errors
+    /// Reading failed, or a line is damaged; lines before it are lost with the call.
+    pub fn read<T: DeserializeOwned>(&mut self) -> std::io::Result<Vec<T>> {
+        use std::io::Read;
+        self.file.read_to_end(&mut self.pending)?;
+        let mut values = Vec::new();
+        let mut start = 0;
+        while let Some(length) = self.pending[start..].iter().position(|&b| b == b'\n') {
+            let value = read_line(&self.pending[start..start + length]).map_err(|why| {
+                let damaged = Damaged { offset: self.offset + start as u64, why };
+                std::io::Error::new(std::io::ErrorKind::InvalidData, damaged)
+            })?;
+            values.push(value);
+            start += length + 1;
+        }
+        self.pending.drain(..start);
+        self.offset += start as u64;
+        Ok(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_reads_as_it_was_written_and_no_flipped_bit_passes() {
+        let mut line = Vec::new();
+        write_line(&mut line, &Progress::Heartbeat { at: Timestamp(7) });
+        line.pop();
+        assert_eq!(read_line(&line), Ok(Progress::Heartbeat { at: Timestamp(7) }));
+        for bit in 0..line.len() * 8 {
+            line[bit / 8] ^= 1 << (bit % 8);
+            let read = read_line::<Progress>(&line);
+            // The separating space is not covered, and says nothing.
+            assert!(read.is_err() || bit / 8 == 8, "bit {bit} passed");
+            line[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+
+    #[test]
+    fn a_line_without_an_end_waits_for_the_rest() {
+        use std::io::Write;
+        let mut writer = tempfile::NamedTempFile::new().unwrap();
+        let mut reader = LineReader::new(writer.reopen().unwrap());
+        let mut line = Vec::new();
+        write_line(&mut line, &Progress::Bye);
+        writer.write_all(&line[..5]).unwrap();
+        assert!(reader.read::<Progress>().unwrap().is_empty());
+        writer.write_all(&line[5..]).unwrap();
+        assert_eq!(reader.read::<Progress>().unwrap(), [Progress::Bye]);
+    }
+}
