@@ -1,1 +1,20 @@
-//! journal
+//! What must survive: the events of a run, and what machines and projects remember between runs.
+//!
+//! Knows files, SQLite, syncing and recovery. Does not know what a record means, nor how plans
+//! are made.
+//!
+//! - [`Journal`]: the records of one run, on disk before they have effects.
+//! - [`repair`]: salvaging a damaged journal.
+//! - [`fault`]: where a test harness lets a process die.
+
+mod error;
+pub mod fault;
+mod journal;
+mod number;
+
+pub use error::{Damage, Error, Failure, FailureKind};
+pub use journal::{
+    Follower, Head, Journal, OnProgress, Options, Progress, Recovered, Setup, Tail, Verified, read,
+    verify,
+};
+pub use number::{Epoch, Seq};
