@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::files::FileTable;
 use crate::id::{FileId, TaskId, TemplateId};
 use crate::template::{Template, Value};
+use crate::wfformat::Replay;
 use crate::workflow::{Input, Workflow};
 
 mod cover;
@@ -143,6 +144,15 @@ fn arrows(tasks: &[Culprit]) -> String {
 /// # Errors
 /// Every mistake of the graph, in a fixed order: files first, cycles last.
 pub fn assemble(parts: Parts) -> Result<Workflow, Vec<GraphError>> {
+    build(parts, None)
+}
+
+/// The same for a recording, whose tasks go by their recorded ids.
+pub(crate) fn assemble_replay(parts: Parts, replay: Replay) -> Result<Workflow, Vec<GraphError>> {
+    build(parts, Some(Box::new(replay)))
+}
+
+fn build(parts: Parts, replay: Option<Box<Replay>>) -> Result<Workflow, Vec<GraphError>> {
     let needs = parts.needs;
     let mut workflow = Workflow {
         name: parts.name,
@@ -156,6 +166,7 @@ pub fn assemble(parts: Parts) -> Result<Workflow, Vec<GraphError>> {
         producers: Csr::default(),
         parents: Csr::default(),
         children: Csr::default(),
+        replay,
     };
     let mut errors = Vec::new();
     let writers = writers(&workflow, &mut errors);

@@ -11,6 +11,7 @@
 pub mod assemble;
 pub mod command;
 pub mod csr;
+pub mod diagnostic;
 pub mod digest;
 pub mod files;
 pub mod id;
@@ -18,6 +19,7 @@ pub mod resources;
 pub mod site;
 pub mod template;
 pub mod units;
+pub mod wfformat;
 pub mod workflow;
 
 pub use digest::Digest;

@@ -1,7 +1,7 @@
 //! The Workflow Graph: a checked DAG of tasks with their files, dense enough for millions.
 //!
 //! Tasks of one template lie next to each other, so a task is a template and a row; what all
-//! rows share is stored once. Made only by [`crate::build`], which has checked everything:
+//! rows share is stored once. Made only by [`crate::assemble`], which has checked everything:
 //! whoever holds a `Workflow` need not doubt it.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use crate::id::{FileId, TaskId, TemplateId};
 use crate::resources::Resources;
 use crate::template::{Retries, Template, Value};
 use crate::units::Duration;
+use crate::wfformat::Replay;
 
 /// A declared input of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +40,8 @@ pub struct Workflow {
     pub(crate) producers: Csr<u32>,
     pub(crate) parents: Csr<u32>,
     pub(crate) children: Csr<u32>,
+    /// What is kept of the recording that the workflow replays, if it does.
+    pub(crate) replay: Option<Box<Replay>>,
 }
 
 impl Workflow {
@@ -108,9 +111,13 @@ impl Workflow {
         (task.0 - self.first_task[self.template_of(task).index()]) as usize
     }
 
-    /// What people call the task: `split`, `align[a]`, `sweep[0.1,7]`.
+    /// What people call the task: `split`, `align[a]`, `sweep[0.1,7]`; in a replay, its recorded
+    /// id.
     #[must_use]
     pub fn task_name(&self, task: TaskId) -> String {
+        if let Some(replay) = &self.replay {
+            return replay.task_id(task).to_owned();
+        }
         let template = self.template(task);
         if template.variables.is_empty() {
             return template.name.clone();
@@ -124,6 +131,9 @@ impl Workflow {
     /// The task that people call `name`; a linear search within one template.
     #[must_use]
     pub fn find_task(&self, name: &str) -> Option<TaskId> {
+        if let Some(replay) = &self.replay {
+            return replay.find(name);
+        }
         let base = name.split('[').next().unwrap_or(name);
         let position = |wanted: &str| self.templates.iter().position(|t| t.name == wanted);
         let template = TemplateId::from_index(position(name).or_else(|| position(base))?);
