@@ -1,4 +1,15 @@
 //! Command templates: what `run`, `argv` and paths may contain between braces.
+//!
+//! [`placeholder`] finds the braces, [`shell`] finds out what quotes they stand in, and
+//! [`render`] writes values so that a program sees exactly their bytes. Nothing here runs
+//! anything.
+
+pub mod digest;
+pub mod placeholder;
+pub mod render;
+pub mod shell;
+
+pub use render::{Bindings, RenderError, RenderedCommand};
 
 use crate::template::Value;
 
@@ -63,7 +74,7 @@ pub enum MemoryUnit {
     Gibibytes,
 }
 
-/// How a value must be written so that the receiving program sees exactly its bytes.
+/// How a placeholder stands, and so how its value must be written so that the receiving program sees exactly its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quoting {
     /// No shell reads it.

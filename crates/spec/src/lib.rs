@@ -17,10 +17,12 @@ pub mod files;
 pub mod id;
 pub mod resources;
 pub mod site;
+pub mod source;
 pub mod template;
 pub mod units;
 pub mod wfformat;
 pub mod workflow;
+pub mod workflow_file;
 
 pub use digest::Digest;
 pub use id::{FileId, TaskId, TemplateId, ZoneId};

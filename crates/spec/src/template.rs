@@ -95,7 +95,28 @@ impl Variable {
     /// The value in a row.
     #[must_use]
     pub fn value(&self, row: usize) -> Value {
-        self.domain.value(row / self.repeat as usize % self.domain.len())
+        self.domain.value(self.index(row))
+    }
+
+    /// Appends the value in a row as text, without a copy of it.
+    pub fn write(&self, row: usize, out: &mut String) {
+        use std::fmt::Write as _;
+        let index = self.index(row);
+        let written = match &self.domain {
+            Domain::Range { start, step, .. } => write!(out, "{}", start + step * index as i64),
+            Domain::List(values) => match &values[index] {
+                Value::Text(text) => {
+                    out.push_str(text);
+                    Ok(())
+                }
+                value => write!(out, "{value}"),
+            },
+        };
+        written.expect("a string takes any text");
+    }
+
+    fn index(&self, row: usize) -> usize {
+        row / self.repeat as usize % self.domain.len()
     }
 }
 

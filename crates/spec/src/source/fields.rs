@@ -1,0 +1,64 @@
+//! The fields of a map: known ones are handed out, unknown ones reported with the nearest name.
+
+use std::ops::Range;
+
+use super::Node;
+use crate::diagnostic::{Code, Diagnostic, nearest};
+
+/// A map whose keys are all among the known fields; those that are not were reported.
+#[derive(Clone, Debug)]
+pub struct Fields<'n, 'a> {
+    span: Range<usize>,
+    entries: &'n [(Node<'a>, Node<'a>)],
+}
+
+impl<'n, 'a> Fields<'n, 'a> {
+    /// Opens a map. `what` names it in messages, such as ``task `count` ``.
+    pub fn open(
+        node: &'n Node<'a>,
+        what: &str,
+        known: &[&str],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Self> {
+        let Some(entries) = node.map() else {
+            let message = format!("{what} must be a map of fields, not {}", node.what());
+            let help = format!("fields are {}", known.join(", "));
+            diagnostics
+                .push(Diagnostic::error(Code::Value, node.span()).message(message).help(help));
+            return None;
+        };
+        for (key, _) in entries {
+            let name = key.text().unwrap_or_default();
+            if !known.contains(&name) {
+                diagnostics.push(unknown(key.span(), name, what, known));
+            }
+        }
+        Some(Self { span: node.span(), entries })
+    }
+
+    /// The value of a field, if it is there.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'n Node<'a>> {
+        self.entries.iter().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value)
+    }
+
+    /// Where the name of a field stands, or the whole map if it is not there.
+    #[must_use]
+    pub fn key_span(&self, name: &str) -> Range<usize> {
+        let key = self.entries.iter().find(|(key, _)| key.text() == Some(name));
+        key.map_or_else(|| self.span.clone(), |(key, _)| key.span())
+    }
+}
+
+fn unknown(span: Range<usize>, name: &str, what: &str, known: &[&str]) -> Diagnostic {
+    let mistake = Diagnostic::error(Code::UnknownField, span)
+        .message(format!("{what} has no field `{name}`"))
+        .label("unknown field");
+    match nearest(name, known.iter().copied()) {
+        Some(close) => mistake.help(format!("did you mean `{close}`?")),
+        None if name == "<<" => {
+            mistake.help("merge keys are not read; common fields go to `defaults:`")
+        }
+        None => mistake.help(format!("fields are {}", known.join(", "))),
+    }
+}

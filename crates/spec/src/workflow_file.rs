@@ -1,0 +1,249 @@
+//! Reads a workflow file: `docs/formats/workflow.md` as code.
+//!
+//! Knows fields, defaults and placeholders, and reports every mistake it finds, each with its
+//! place and what to write instead. Does not look at the disk: whether an input is there is for
+//! whoever starts a run.
+
+mod fanout;
+mod graph_errors;
+mod params;
+mod paths;
+mod rows;
+mod slots;
+mod task;
+mod values;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::assemble::{self, Parts};
+use crate::command::placeholder::{self, Mistake, Scope};
+use crate::command::{Placeholder, Segment, TextTemplate};
+use crate::diagnostic::{Code, Diagnostic, Source};
+use crate::digest::Digest;
+use crate::source::fields::Fields;
+use crate::source::scalar::Scalar;
+use crate::source::{self, Node};
+use crate::template::Value;
+use crate::workflow::Workflow;
+
+/// The version of the format that is read.
+pub const VERSION: i64 = 1;
+
+const FIELDS: [&str; 5] = ["foreshard", "name", "params", "defaults", "tasks"];
+
+/// Reads a workflow. `overrides` are parameters as given on the command line, by name.
+///
+/// There is a workflow unless one of the diagnostics is an error. They come in the order of the
+/// file.
+#[must_use]
+pub fn parse(
+    source: &Source,
+    overrides: &BTreeMap<String, String>,
+) -> (Option<Workflow>, Vec<Diagnostic>) {
+    let root = match source::read(source) {
+        Ok(root) => root,
+        Err(diagnostics) => return (None, diagnostics),
+    };
+    let mut diagnostics = Vec::new();
+    let workflow = read(source, &root, overrides, &mut diagnostics);
+    // Mistakes in `defaults` were found once for each task.
+    diagnostics.sort_by(|a, b| (a.span.start, &a.message).cmp(&(b.span.start, &b.message)));
+    diagnostics.dedup();
+    let sound = !diagnostics.iter().any(Diagnostic::is_error);
+    (workflow.filter(|_| sound), diagnostics)
+}
+
+fn read(
+    source: &Source,
+    root: &Node<'_>,
+    overrides: &BTreeMap<String, String>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Workflow> {
+    if let Err(mistake) = check_version(root) {
+        diagnostics.push(mistake);
+        return None;
+    }
+    let fields = Fields::open(root, "a workflow", &FIELDS, diagnostics)?;
+    let name = name(source, &fields, diagnostics);
+    let params = params::read(fields.get("params"), overrides, diagnostics);
+    let known = task::DEFAULT_FIELDS;
+    let defaults =
+        fields.get("defaults").and_then(|n| Fields::open(n, "`defaults`", &known, diagnostics));
+    let reader = Reader { text: &source.text, params: &params, defaults };
+    let (names, drafts) = reader.tasks(&fields, diagnostics);
+    let layout = rows::lay_out(&names, &drafts, diagnostics);
+    let digest = digest(source, &params);
+    let parts = Parts {
+        name,
+        digest,
+        templates: drafts.into_iter().map(|draft| draft.template).collect(),
+        first_task: layout.first_task,
+        files: layout.files,
+        inputs: layout.inputs,
+        outputs: layout.outputs,
+        needs: layout.needs,
+        params,
+    };
+    let places: Vec<Range<usize>> = parts.templates.iter().map(|t| t.span.clone()).collect();
+    match assemble::assemble(parts) {
+        Ok(workflow) => Some(workflow),
+        Err(errors) => {
+            diagnostics.extend(errors.iter().map(|e| graph_errors::diagnostic(e, &places)));
+            None
+        }
+    }
+}
+
+fn check_version(root: &Node<'_>) -> Result<(), Diagnostic> {
+    if root.map().is_none() {
+        let mistake = Diagnostic::error(Code::Value, root.span());
+        let message = format!("a workflow must be a map of fields, not {}", root.what());
+        return Err(mistake.message(message).help("begin with `foreshard: 1`"));
+    }
+    let Some(version) = root.get("foreshard") else {
+        let start = root.span().start;
+        let mistake = Diagnostic::error(Code::MissingField, start..start);
+        return Err(mistake
+            .message("the version of the format is missing")
+            .help("begin with `foreshard: 1`"));
+    };
+    let number = Scalar::of(version, "foreshard")?.int(1..=i64::from(u32::MAX))?;
+    if number == VERSION {
+        return Ok(());
+    }
+    let message = format!(
+        "this is version {number} of the format, and this foreshard reads version {VERSION}"
+    );
+    let mistake = Diagnostic::error(Code::Version, version.span()).message(message);
+    Err(mistake.help("use a newer foreshard, or write `foreshard: 1`"))
+}
+
+fn name(source: &Source, fields: &Fields<'_, '_>, diagnostics: &mut Vec<Diagnostic>) -> String {
+    let Some(node) = fields.get("name") else { return name_of_file(&source.name) };
+    let scalar = match Scalar::of(node, "name") {
+        Ok(scalar) => scalar,
+        Err(mistake) => {
+            diagnostics.push(mistake);
+            return String::new();
+        }
+    };
+    if let Some(problem) = paths::name_problem(&scalar.text) {
+        let message = format!("the name `{}` {problem}", scalar.text.escape_debug());
+        let mistake = Diagnostic::error(Code::Name, scalar.span.clone()).message(message);
+        diagnostics.push(mistake.help("use letters, digits, `-`, `_` and `.`"));
+    }
+    scalar.text.into_owned()
+}
+
+/// The file's name without folder and ending, with what a name cannot hold replaced.
+fn name_of_file(path: &str) -> String {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let name: String =
+        stem.chars().take(100).map(|c| if is_allowed(c) { c } else { '-' }).collect();
+    if paths::name_problem(&name).is_some() { "workflow".to_owned() } else { name }
+}
+
+fn digest(source: &Source, params: &BTreeMap<String, Value>) -> Digest {
+    let params = serde_json::to_vec(params).expect("values are plain data");
+    Digest::of_parts([source.text.as_bytes(), &params])
+}
+
+/// What all tasks of a file share while they are read.
+struct Reader<'r, 'a> {
+    /// The whole file, in which spans point.
+    text: &'r str,
+    params: &'r BTreeMap<String, Value>,
+    defaults: Option<Fields<'r, 'a>>,
+}
+
+impl<'r, 'a> Reader<'r, 'a> {
+    /// The same for maps inside a task, which take nothing from `defaults`.
+    fn without_defaults(&self) -> Self {
+        Self { defaults: None, ..*self }
+    }
+
+    /// A single value, with parameters filled in.
+    fn scalar<'n>(&self, node: &'n Node<'_>, field: &'n str) -> Result<Scalar<'n>, Diagnostic> {
+        let scalar = Scalar::of(node, field)?;
+        if !scalar.text.contains("{params.") {
+            return Ok(scalar);
+        }
+        let text = self.fill_params(&scalar)?;
+        Ok(scalar.with_text(text))
+    }
+
+    fn fill_params(&self, scalar: &Scalar<'_>) -> Result<String, Diagnostic> {
+        let scope = Scope { params: self.params, variables: &[], slots: None };
+        let template = placeholder::parse(&scalar.text, &scope).map_err(|mut mistakes| {
+            self.misplaced(&scalar.text, scalar.span.clone(), mistakes.swap_remove(0))
+        })?;
+        let mut text = String::new();
+        for segment in &template.0 {
+            match segment {
+                Segment::Literal(literal) => text.push_str(literal),
+                Segment::Placeholder { what: Placeholder::Param(value), .. } => {
+                    text.push_str(&value.to_string());
+                }
+                Segment::Placeholder { .. } => unreachable!("the scope holds parameters only"),
+            }
+        }
+        Ok(text)
+    }
+
+    /// Reads a text with placeholders and reports those that are none.
+    fn template(
+        &self,
+        scalar: &Scalar<'_>,
+        parse: impl FnOnce(&str) -> Result<TextTemplate, Vec<Mistake>>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<TextTemplate> {
+        match parse(&scalar.text) {
+            Ok(template) => Some(template),
+            Err(mistakes) => {
+                let place = |m| self.misplaced(&scalar.text, scalar.span.clone(), m);
+                diagnostics.extend(mistakes.into_iter().map(place));
+                None
+            }
+        }
+    }
+
+    /// A mistake in a text as one in the file, where the same braces stand among what quotes
+    /// and indentation add.
+    fn misplaced(&self, text: &str, span: Range<usize>, mistake: Mistake) -> Diagnostic {
+        let braces = &text[mistake.at.clone()];
+        let before = text[..mistake.at.start].matches(braces).count();
+        let found = self.text[span.clone()].match_indices(braces).nth(before);
+        let at =
+            found.map_or(span.clone(), |(at, _)| span.start + at..span.start + at + braces.len());
+        Diagnostic::error(Code::Placeholder, at).message(mistake.message).help(mistake.help)
+    }
+
+    fn tasks(
+        &self,
+        fields: &Fields<'r, 'a>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> (Vec<String>, Vec<task::Draft>) {
+        let entries = fields.get("tasks").and_then(Node::map).unwrap_or_default();
+        if entries.is_empty() {
+            let code = if fields.get("tasks").is_some() { Code::Value } else { Code::MissingField };
+            let mistake = Diagnostic::error(code, fields.key_span("tasks"));
+            let mistake = mistake.message("a workflow needs tasks: a map from name to task");
+            diagnostics.push(mistake.help("write `tasks: {hello: {run: echo hello}}`"));
+        }
+        let mut drafts = Vec::new();
+        for (key, node) in entries {
+            let name = key.text().unwrap_or_default();
+            if let Some(problem) = paths::name_problem(name) {
+                let message = format!("the task name `{}` {problem}", name.escape_debug());
+                let mistake = Diagnostic::error(Code::Name, key.span()).message(message);
+                diagnostics.push(mistake.help("use letters, digits, `-`, `_` and `.`"));
+            }
+            drafts.extend(self.task(key, node, diagnostics));
+        }
+        let names = entries.iter().filter_map(|(key, _)| key.text().map(str::to_owned)).collect();
+        (names, drafts)
+    }
+}

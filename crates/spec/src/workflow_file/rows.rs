@@ -1,0 +1,404 @@
+//! Lays tasks out in rows and fills in the paths of each: millions of them, so that nothing
+//! here is allocated for one task alone.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::paths::{self, PathProblem};
+use super::slots::{Part, Side, SlotDraft, What};
+use super::task::Draft;
+use crate::command::{Placeholder, Segment, TextTemplate};
+use crate::csr::Csr;
+use crate::diagnostic::{Code, Diagnostic, Severity, nearest};
+use crate::files::FileTable;
+use crate::id::FileId;
+use crate::template::{Template, Value, Variable};
+use crate::workflow::Input;
+
+/// How many files gathers may list in all; each costs 8 bytes.
+const MAX_GATHERED: usize = 1 << 28;
+
+/// Tasks with their files, as the graph is made of them.
+#[derive(Default)]
+pub(super) struct Layout {
+    pub(super) first_task: Vec<u32>,
+    pub(super) files: FileTable,
+    pub(super) inputs: Csr<Input>,
+    pub(super) outputs: Csr<FileId>,
+    pub(super) needs: Csr<u32>,
+}
+
+/// `names` are those of all tasks in the file, also of those that could not be read.
+pub(super) fn lay_out(
+    names: &[String],
+    drafts: &[Draft],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Layout {
+    let mut rows = Rows {
+        names,
+        drafts,
+        layout: Layout::default(),
+        gathered: 0,
+        named: BTreeMap::new(),
+        diagnostics,
+    };
+    rows.count();
+    for draft in drafts {
+        rows.outputs(draft);
+    }
+    for draft in drafts {
+        rows.inputs(draft);
+        rows.needs(draft);
+    }
+    rows.refuse_unicode_twins();
+    rows.layout
+}
+
+struct Rows<'d> {
+    names: &'d [String],
+    drafts: &'d [Draft],
+    layout: Layout,
+    gathered: usize,
+    /// By draft: its tasks by name, made when a single one is first asked for.
+    named: BTreeMap<usize, BTreeMap<String, u32>>,
+    diagnostics: &'d mut Vec<Diagnostic>,
+}
+
+/// The files of one slot part, for all rows of a template.
+enum Column {
+    /// The same files in every row.
+    Same(Vec<FileId>),
+    /// One file for each row.
+    Each(Vec<FileId>),
+}
+
+impl Column {
+    fn row(&self, row: usize) -> &[FileId] {
+        match self {
+            Self::Same(files) => files,
+            Self::Each(files) => &files[row..=row],
+        }
+    }
+}
+
+impl Rows<'_> {
+    fn count(&mut self) {
+        let mut next = 0_u32;
+        self.layout.first_task.push(0);
+        for draft in self.drafts {
+            let sum = u32::try_from(draft.rows).ok().and_then(|rows| next.checked_add(rows));
+            if sum.is_none() {
+                let mistake = Diagnostic::error(Code::Limit, draft.template.span.clone());
+                self.diagnostics.push(mistake.message("the workflow has more than 2^32 tasks"));
+            }
+            next = sum.unwrap_or(next);
+            self.layout.first_task.push(next);
+        }
+    }
+
+    fn outputs(&mut self, draft: &Draft) {
+        let columns = self.columns(draft, Side::Outputs, &draft.outputs);
+        for row in 0..draft.rows {
+            let files = columns.iter().flat_map(|(_, column)| column.row(row));
+            self.layout.outputs.push_row(files.copied());
+        }
+    }
+
+    fn inputs(&mut self, draft: &Draft) {
+        let columns = self.columns(draft, Side::Inputs, &draft.inputs);
+        for row in 0..draft.rows {
+            let files = columns.iter().flat_map(|(slot, column)| {
+                column.row(row).iter().map(|&file| Input { slot: *slot, file })
+            });
+            self.layout.inputs.push_row(files);
+        }
+    }
+
+    fn columns(&mut self, draft: &Draft, side: Side, slots: &[SlotDraft]) -> Vec<(u16, Column)> {
+        let mut columns = Vec::new();
+        for (slot, part) in
+            (0_u16..).zip(slots).flat_map(|(i, s)| s.parts.iter().map(move |p| (i, p)))
+        {
+            let column = match &part.what {
+                What::Path(path) => self.paths(draft, side, path, part),
+                What::OutputsOf(task) => {
+                    Column::Same(self.gather(task, &part.span, draft.rows).unwrap_or_default())
+                }
+            };
+            columns.push((slot, column));
+        }
+        columns
+    }
+
+    fn paths(&mut self, draft: &Draft, side: Side, path: &TextTemplate, part: &Part) -> Column {
+        if let [Segment::Placeholder { what: Placeholder::Param(Value::List(values)), .. }] =
+            &path.0[..]
+            && side == Side::Inputs
+        {
+            let mut check = PathCheck::new(side, "", &part.span);
+            let paths: Vec<String> = values.iter().map(ToString::to_string).collect();
+            let files = paths.iter().filter(|path| check.pass(path, self.diagnostics));
+            return Column::Same(files.map(|path| self.layout.files.intern(path)).collect());
+        }
+        if let Some(mistake) = list_inside(path, &draft.template, part) {
+            self.diagnostics.push(mistake);
+            return Column::Same(Vec::new());
+        }
+        let varies = path
+            .0
+            .iter()
+            .any(|s| matches!(s, Segment::Placeholder { what: Placeholder::Variable(_), .. }));
+        let fixed = fixed_text(path, side);
+        let mut check = PathCheck::new(side, &fixed, &part.span);
+        let mut files = Vec::with_capacity(if varies { draft.rows } else { 1 });
+        let mut text = String::new();
+        for row in 0..if varies { draft.rows } else { draft.rows.min(1) } {
+            text.clear();
+            fill(path, &draft.template.variables, row, &mut text);
+            if !check.pass(&text, self.diagnostics) {
+                return Column::Same(Vec::new());
+            }
+            files.push(self.layout.files.intern(&text));
+        }
+        if varies { Column::Each(files) } else { Column::Same(files) }
+    }
+
+    /// All outputs of a task.
+    fn gather(&mut self, task: &str, span: &Range<usize>, rows: usize) -> Option<Vec<FileId>> {
+        let tasks = self.find(task, span)?;
+        let outputs = &self.layout.outputs;
+        let files: Vec<FileId> =
+            tasks.flat_map(|task| outputs.row(task as usize)).copied().collect();
+        if files.is_empty() && !self.names.is_empty() {
+            let message = format!("task `{task}` declares no outputs");
+            self.diagnostics.push(Diagnostic::error(Code::Value, span.clone()).message(message));
+        }
+        self.count_gathered(files.len(), rows, span)?;
+        Some(files)
+    }
+
+    fn needs(&mut self, draft: &Draft) {
+        let mut needs: Vec<u32> = Vec::new();
+        for (name, span) in &draft.needs {
+            if let Some(tasks) = self.find(name, span)
+                && self.count_gathered(tasks.len(), draft.rows, span).is_some()
+            {
+                needs.extend(tasks);
+            }
+        }
+        needs.sort_unstable();
+        needs.dedup();
+        for _ in 0..draft.rows {
+            self.layout.needs.push_row(needs.iter().copied());
+        }
+    }
+
+    fn count_gathered(&mut self, each: usize, rows: usize, span: &Range<usize>) -> Option<()> {
+        self.gathered = self.gathered.saturating_add(each.saturating_mul(rows));
+        if self.gathered <= MAX_GATHERED {
+            return Some(());
+        }
+        let message = format!("{rows} tasks that each wait for {each} are too many dependencies");
+        let mistake = Diagnostic::error(Code::Limit, span.clone()).message(message);
+        self.diagnostics.push(mistake.help("put one task between that gathers them"));
+        None
+    }
+
+    /// The tasks that a name stands for: all of a declaration, or `name[value]`.
+    fn find(&mut self, name: &str, span: &Range<usize>) -> Option<Range<u32>> {
+        let drafts = self.drafts;
+        let position = |wanted: &str| drafts.iter().position(|d| d.template.name == wanted);
+        if let Some(draft) = position(name) {
+            return Some(self.layout.first_task[draft]..self.layout.first_task[draft + 1]);
+        }
+        let base = name.split('[').next().unwrap_or(name);
+        if let Some(draft) = position(base) {
+            let first = self.layout.first_task[draft];
+            let named = self.named.entry(draft).or_insert_with(|| names_of(&drafts[draft], first));
+            if let Some(&task) = named.get(name) {
+                return Some(task..task + 1);
+            }
+            let close = nearest(name, named.keys().map(String::as_str)).map(str::to_owned);
+            self.diagnostics.push(unknown_task(name, span, close.as_deref()));
+        } else if !self.names.iter().any(|known| known == base) {
+            let close = nearest(base, self.names.iter().map(String::as_str));
+            self.diagnostics.push(unknown_task(name, span, close));
+        }
+        // What is left is the name of a task whose own mistakes were reported.
+        None
+    }
+
+    /// Two spellings of one name (é as one character or two) are one file on some systems.
+    fn refuse_unicode_twins(&mut self) {
+        let mut seen: BTreeMap<String, FileId> = BTreeMap::new();
+        let mut twins = Vec::new();
+        for id in self.layout.files.ids() {
+            let path = self.layout.files.path(id);
+            if path.is_ascii() {
+                continue;
+            }
+            if let Some(first) = seen.insert(path.nfc().collect(), id) {
+                twins.push((first, id));
+            }
+        }
+        for (first, second) in twins {
+            let path = self.layout.files.path(second);
+            let message =
+                format!("`{path}` is written in two ways that look the same (Unicode NFC and NFD)");
+            let mistake =
+                Diagnostic::error(Code::Collision, self.place_of(second)).message(message);
+            let mistake = mistake.related(self.place_of(first), "written the other way here");
+            self.diagnostics.push(mistake.help("write it the same way everywhere"));
+        }
+    }
+
+    /// The declaration that first names a file.
+    fn place_of(&self, file: FileId) -> Range<usize> {
+        let Layout { first_task, inputs, outputs, .. } = &self.layout;
+        let declares = |task: &u32| {
+            let task = *task as usize;
+            outputs.row(task).contains(&file) || inputs.row(task).iter().any(|i| i.file == file)
+        };
+        let of_draft =
+            |draft: &usize| (first_task[*draft]..first_task[*draft + 1]).any(|t| declares(&t));
+        let draft = (0..self.drafts.len()).find(of_draft);
+        draft.map_or(0..0, |draft| self.drafts[draft].template.span.clone())
+    }
+}
+
+/// Checks the paths of one column, and reports the first that is wrong.
+struct PathCheck<'p> {
+    side: Side,
+    /// What the path is without its variables, and so what kind it was meant to be.
+    fixed: &'p str,
+    span: &'p Range<usize>,
+    doubted: bool,
+}
+
+impl<'p> PathCheck<'p> {
+    fn new(side: Side, fixed: &'p str, span: &'p Range<usize>) -> Self {
+        Self { side, fixed, span, doubted: false }
+    }
+
+    fn pass(&mut self, path: &str, diagnostics: &mut Vec<Diagnostic>) -> bool {
+        let shown = || path.chars().take(80).collect::<String>();
+        let is_list = self.fixed.is_empty();
+        if !is_list && paths::became_glob(self.fixed, path) {
+            let message = format!("`{}` becomes a pattern by a value in it", shown());
+            let mistake = Diagnostic::error(Code::Path, self.span.clone()).message(message);
+            diagnostics.push(mistake.help("use values without `*`, `?` and `[`"));
+            return false;
+        }
+        let Err(problem) = paths::check(path) else { return true };
+        if problem.is_error() || !self.doubted {
+            let mut mistake = Diagnostic::error(Code::Path, self.span.clone());
+            if !problem.is_error() {
+                mistake.severity = Severity::Warning;
+            }
+            let field = self.side.field();
+            let shown = shown().escape_debug().to_string();
+            let message = format!("the path `{shown}` in `{field}` {problem}");
+            mistake = mistake.message(message);
+            diagnostics.push(match advice(&problem, path) {
+                Some(help) => mistake.help(help),
+                None => mistake,
+            });
+        }
+        self.doubted = true;
+        !problem.is_error()
+    }
+}
+
+fn advice(problem: &PathProblem, path: &str) -> Option<String> {
+    match problem {
+        PathProblem::Dot if path.starts_with("./") => Some(format!("write `{}`", &path[2..])),
+        PathProblem::EmptyComponent => Some(format!("write `{}`", path.replace("//", "/"))),
+        PathProblem::Dollar => Some("use a parameter: `{params.name}`".to_owned()),
+        PathProblem::Absolute | PathProblem::Parent => {
+            Some("link or copy it into the project, or name it in `run` only".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The text of a path without variables; of outputs also without parameters, which may not
+/// make a pattern of them either.
+fn fixed_text(path: &TextTemplate, side: Side) -> String {
+    let mut text = String::from("/");
+    for segment in &path.0 {
+        match segment {
+            Segment::Literal(literal) => text.push_str(literal),
+            Segment::Placeholder { what: Placeholder::Param(value), .. }
+                if side == Side::Inputs =>
+            {
+                text.push_str(&value.to_string());
+            }
+            Segment::Placeholder { .. } => {}
+        }
+    }
+    text
+}
+
+fn list_inside(path: &TextTemplate, template: &Template, part: &Part) -> Option<Diagnostic> {
+    let is_list = |segment: &Segment| match segment {
+        Segment::Placeholder { what: Placeholder::Param(value), .. } => {
+            matches!(value, Value::List(_))
+        }
+        Segment::Placeholder { what: Placeholder::Variable(position), .. } => {
+            match &template.variables[*position as usize].domain {
+                crate::template::Domain::List(values) => {
+                    values.iter().any(|value| matches!(value, Value::List(_)))
+                }
+                crate::template::Domain::Range { .. } => false,
+            }
+        }
+        _ => false,
+    };
+    path.0.iter().any(is_list).then(|| {
+        let mistake = Diagnostic::error(Code::Path, part.span.clone());
+        mistake
+            .message("a list cannot be part of a path")
+            .help("use `foreach` to make one task for each, or let an input be the list alone")
+    })
+}
+
+fn fill(path: &TextTemplate, variables: &[Variable], row: usize, out: &mut String) {
+    for segment in &path.0 {
+        match segment {
+            Segment::Literal(literal) => out.push_str(literal),
+            Segment::Placeholder { what: Placeholder::Variable(position), .. } => {
+                variables[*position as usize].write(row, out);
+            }
+            Segment::Placeholder { what: Placeholder::Param(value), .. } => {
+                out.push_str(&value.to_string());
+            }
+            Segment::Placeholder { .. } => unreachable!("paths hold parameters and variables"),
+        }
+    }
+}
+
+fn names_of(draft: &Draft, first: u32) -> BTreeMap<String, u32> {
+    let name = |row: usize| {
+        let mut name = format!("{}[", draft.template.name);
+        for (index, variable) in draft.template.variables.iter().enumerate() {
+            if index > 0 {
+                name.push(',');
+            }
+            variable.write(row, &mut name);
+        }
+        name.push(']');
+        name
+    };
+    (0..draft.rows).map(|row| (name(row), first + row as u32)).collect()
+}
+
+fn unknown_task(name: &str, span: &Range<usize>, close: Option<&str>) -> Diagnostic {
+    let message = format!("there is no task `{}`", name.escape_debug());
+    let mistake = Diagnostic::error(Code::UnknownTask, span.clone()).message(message);
+    match close {
+        Some(close) => mistake.help(format!("did you mean `{close}`?")),
+        None => mistake,
+    }
+}
