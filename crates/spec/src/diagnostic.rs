@@ -200,7 +200,8 @@ impl Diagnostic {
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may be wrong: `retires` is `retries`, `colour` is not `count`.
-    let reach = (word.chars().count() / 3).max(1);
+    let letters = word.chars().count();
+    let reach = (letters / 3).max(usize::from(letters > 1));
     candidates
         .into_iter()
         .map(|candidate| (strsim::osa_distance(word, candidate), candidate))

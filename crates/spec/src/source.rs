@@ -94,6 +94,15 @@ impl<'a> Node<'a> {
         self.map()?.iter().find(|(k, _)| k.text() == Some(key)).map(|(_, value)| value)
     }
 
+    /// What stands between the braces of `{word}` without quotes, which YAML takes for a map.
+    #[must_use]
+    pub fn braces_without_quotes(&self) -> Option<&str> {
+        match self.map()? {
+            [(key, Self { kind: Kind::Plain(text), .. })] if text.is_empty() => key.text(),
+            _ => None,
+        }
+    }
+
     /// What to call it in a message.
     #[must_use]
     pub fn what(&self) -> &'static str {

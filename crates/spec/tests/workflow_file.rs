@@ -85,8 +85,20 @@ fn the_example_of_the_documentation_becomes_a_graph() {
     let initial: Vec<&str> =
         workflow.initial_inputs().map(|file| workflow.files().path(file)).collect();
     assert_eq!(initial, ["texts/a.txt", "texts/b.txt"]);
-    assert_eq!(*workflow.resources(merge), Resources {
-        cpus: spec::resources::MilliCpus::ONE,
-        ..Resources::default()
-    });
+    assert_eq!(
+        *workflow.resources(merge),
+        Resources { cpus: spec::resources::MilliCpus::ONE, ..Resources::default() }
+    );
+}
+
+#[test]
+fn the_examples_are_without_mistakes() {
+    for text in [
+        include_str!("../../../examples/flaky/workflow.yaml"),
+        include_str!("../../../examples/licences/workflow.yaml"),
+        include_str!("../../../examples/sweep/workflow.yaml"),
+        include_str!("../../../examples/variants/workflow.yaml"),
+    ] {
+        assert!(good(text).n_tasks() > 1);
+    }
 }

@@ -5,6 +5,8 @@
 //! value could not be written safely, the placeholder is refused with advice: a lexer that
 //! guesses would let values become syntax.
 
+use std::ops::Range;
+
 use super::placeholder::{Mistake, Piece};
 use super::{Quoting, Segment};
 
@@ -23,20 +25,21 @@ pub(super) fn quote(pieces: &mut [Piece]) -> Result<(), Vec<Mistake>> {
     let mut lexer = Lexer::new(&items);
     lexer.run();
     let mut mistakes = Vec::new();
+    let mut refuse = |at: &Range<usize>, refusal: Refusal| {
+        let (message, help) = refusal.words();
+        let (message, help) = (message.to_owned(), help.to_owned());
+        mistakes.push(Mistake { at: at.clone(), message, help });
+    };
+    // Past a construct that shells read differently nothing is certain: one message says so.
+    if let (Some(refusal), Some((hole, _))) = (lexer.unsure, lexer.found.first()) {
+        refuse(&pieces[*hole].at, refusal);
+    }
     for (hole, found) in lexer.found {
         let piece = &mut pieces[hole];
-        // Past a construct that shells read differently nothing is certain any more.
-        match (found, lexer.unsure) {
-            (Err(refusal), _) | (Ok(_), Some(refusal)) => {
-                let (message, help) = refusal.words();
-                let help = help.to_owned();
-                mistakes.push(Mistake { at: piece.at.clone(), message: message.to_owned(), help });
-            }
-            (Ok(found), None) => {
-                if let Segment::Placeholder { quoting, .. } = &mut piece.segment {
-                    *quoting = found;
-                }
-            }
+        match (found, &mut piece.segment) {
+            (Ok(found), Segment::Placeholder { quoting, .. }) => *quoting = found,
+            (Err(refusal), _) if Some(refusal) != lexer.unsure => refuse(&piece.at, refusal),
+            _ => {}
         }
     }
     if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }

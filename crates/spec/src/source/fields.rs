@@ -50,11 +50,35 @@ impl<'n, 'a> Fields<'n, 'a> {
     }
 }
 
+/// What other tools call the same thing.
+const FAMILIAR: [(&str, &str); 12] = [
+    ("command", "run"),
+    ("cmd", "run"),
+    ("shell", "run"),
+    ("script", "run"),
+    ("depends_on", "needs"),
+    ("dependencies", "needs"),
+    ("after", "needs"),
+    ("environment", "env"),
+    ("retry", "retries"),
+    ("cwd", "workdir"),
+    ("walltime", "timeout"),
+    ("parameters", "params"),
+];
+
+/// Names that stand one level deeper.
+const RESOURCES: [&str; 5] = ["cpus", "cpu", "memory", "network", "gpu"];
+
 fn unknown(span: Range<usize>, name: &str, what: &str, known: &[&str]) -> Diagnostic {
     let mistake = Diagnostic::error(Code::UnknownField, span)
         .message(format!("{what} has no field `{name}`"))
         .label("unknown field");
-    match nearest(name, known.iter().copied()) {
+    if known.contains(&"resources") && RESOURCES.contains(&name) {
+        return mistake.help(format!("write `resources: {{{name}: …}}`"));
+    }
+    let familiar = FAMILIAR.iter().find(|(word, field)| *word == name && known.contains(field));
+    let close = familiar.map(|&(_, field)| field);
+    match close.or_else(|| nearest(name, known.iter().copied())) {
         Some(close) => mistake.help(format!("did you mean `{close}`?")),
         None if name == "<<" => {
             mistake.help("merge keys are not read; common fields go to `defaults:`")

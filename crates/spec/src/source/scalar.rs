@@ -31,7 +31,11 @@ impl<'n> Scalar<'n> {
     pub fn of(node: &'n Node<'_>, field: &'n str) -> Result<Self, Diagnostic> {
         let Some(text) = node.text() else {
             let message = format!("`{field}` must be a single value, not {}", node.what());
-            return Err(Diagnostic::error(Code::Value, node.span()).message(message));
+            let mistake = Diagnostic::error(Code::Value, node.span()).message(message);
+            return Err(match node.braces_without_quotes() {
+                Some(word) => mistake.help(format!("put it in quotes: `\"{{{word}}}\"`")),
+                None => mistake,
+            });
         };
         let quoted = matches!(node.kind, Kind::Quoted(_));
         Ok(Self { text: Cow::Borrowed(text), quoted, span: node.span(), field })
@@ -51,11 +55,11 @@ impl<'n> Scalar<'n> {
         let (low, high) = (*bounds.start(), *bounds.end());
         match self.text.parse::<i64>() {
             Ok(number) if bounds.contains(&number) => Ok(number),
-            Ok(_) => Err(self.wrong(format!("must lie between {low} and {high}"))),
+            Ok(_) => Err(self.wrong(&format!("must lie between {low} and {high}"))),
             Err(error) if is_overflow(&error) => {
-                Err(self.wrong(format!("must lie between {low} and {high}")))
+                Err(self.wrong(&format!("must lie between {low} and {high}")))
             }
-            Err(_) => Err(self.wrong("must be a whole number".to_owned())),
+            Err(_) => Err(self.wrong("must be a whole number")),
         }
     }
 
@@ -65,13 +69,12 @@ impl<'n> Scalar<'n> {
     /// Anything else.
     pub fn float(&self, bounds: RangeInclusive<f64>) -> Result<f64, Diagnostic> {
         let (low, high) = (*bounds.start(), *bounds.end());
-        let number: f64 =
-            self.text.parse().map_err(|_| self.wrong("must be a number".to_owned()))?;
+        let number: f64 = self.text.parse().map_err(|_| self.wrong("must be a number"))?;
         if number.is_nan() {
-            return Err(self.wrong("must be a number".to_owned()));
+            return Err(self.wrong("must be a number"));
         }
         if !bounds.contains(&number) {
-            return Err(self.wrong(format!("must lie between {low} and {high}")));
+            return Err(self.wrong(&format!("must lie between {low} and {high}")));
         }
         Ok(number)
     }
@@ -84,7 +87,7 @@ impl<'n> Scalar<'n> {
         match &*self.text {
             "true" => Ok(true),
             "false" => Ok(false),
-            _ => Err(self.wrong("must be `true` or `false`".to_owned())),
+            _ => Err(self.wrong("must be `true` or `false`")),
         }
     }
 
@@ -94,7 +97,7 @@ impl<'n> Scalar<'n> {
     /// Anything else.
     pub fn duration(&self) -> Result<Duration, Diagnostic> {
         let example = "write a duration such as `90s` or `1h30m`";
-        self.text.parse().map_err(|e| self.wrong(format!("is no duration: {e}")).help(example))
+        self.text.parse().map_err(|e| self.wrong(&format!("is no duration: {e}")).help(example))
     }
 
     /// A size such as `4GiB`.
@@ -103,7 +106,7 @@ impl<'n> Scalar<'n> {
     /// Anything else.
     pub fn bytes(&self) -> Result<Bytes, Diagnostic> {
         let example = "write a size such as `500MB` or `4GiB`";
-        self.text.parse().map_err(|e| self.wrong(format!("is no size: {e}")).help(example))
+        self.text.parse().map_err(|e| self.wrong(&format!("is no size: {e}")).help(example))
     }
 
     /// A bandwidth such as `10MB/s`, in bytes a second.
@@ -113,7 +116,7 @@ impl<'n> Scalar<'n> {
     pub fn bandwidth(&self) -> Result<Bytes, Diagnostic> {
         let example = "write a bandwidth such as `10MB/s`";
         let size = self.text.strip_suffix("/s").unwrap_or(&self.text);
-        size.parse().map_err(|e| self.wrong(format!("is no bandwidth: {e}")).help(example))
+        size.parse().map_err(|e| self.wrong(&format!("is no bandwidth: {e}")).help(example))
     }
 
     /// A number of cpus, in thousandths; what lies between is rounded up.
@@ -128,7 +131,7 @@ impl<'n> Scalar<'n> {
 
     /// A diagnostic about this value: "`cpus: -1` must be …".
     #[must_use]
-    pub fn wrong(&self, why: String) -> Diagnostic {
+    pub fn wrong(&self, why: &str) -> Diagnostic {
         let shown: String = self.text.chars().take(60).collect();
         let dots = if shown.len() < self.text.len() { "…" } else { "" };
         let message = format!("`{}: {}{dots}` {why}", self.field, shown.escape_debug());

@@ -135,7 +135,7 @@ impl Reader<'_, '_> {
             }
             return Ok(Domain::List(items.iter().map(values::of_node).collect::<Result<_, _>>()?));
         }
-        if node.map().is_some() {
+        if node.map().is_some() && node.braces_without_quotes().is_none() {
             return self.stepped(node);
         }
         let scalar = Scalar::of(node, name)?;
@@ -145,7 +145,7 @@ impl Reader<'_, '_> {
         }
         let scalar = self.scalar(node, name)?;
         let help = "write a list such as `[a, b]`, or a range such as `1..100`";
-        let not_list = || scalar.wrong("is neither a list nor a range".to_owned()).help(help);
+        let not_list = || scalar.wrong("is neither a list nor a range").help(help);
         let (from, to) = scalar.text.split_once("..").ok_or_else(not_list)?;
         let whole = |text: &str| {
             text.trim().parse().ok().filter(|n| WHOLE.contains(n)).ok_or_else(not_list)

@@ -91,7 +91,7 @@ fn declared(
 fn kind(node: &Node<'_>) -> Result<Type, Diagnostic> {
     let scalar = Scalar::of(node, "type")?;
     Type::named(&scalar.text).ok_or_else(|| {
-        let mistake = scalar.wrong("is no type of parameter".to_owned());
+        let mistake = scalar.wrong("is no type of parameter");
         match nearest(&scalar.text, Type::NAMES) {
             Some(close) => mistake.help(format!("did you mean `{close}`?")),
             None => mistake.help(format!("types are {}", Type::NAMES.join(", "))),

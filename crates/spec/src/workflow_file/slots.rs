@@ -72,14 +72,19 @@ impl Reader<'_, '_> {
         };
         let slots: Vec<SlotDraft> = match (node.list(), node.map()) {
             (Some(items), _) => items.iter().map(|item| slot(None, item)).collect(),
-            (_, Some(_)) if node.get("outputs_of").is_some() => vec![slot(None, node)],
+            (_, Some(_))
+                if node.get("outputs_of").is_some() || node.braces_without_quotes().is_some() =>
+            {
+                vec![slot(None, node)]
+            }
             (_, Some(entries)) => entries
                 .iter()
                 .map(|(key, value)| slot(key.text().map(str::to_owned), value))
                 .collect(),
             (None, None) => vec![slot(None, node)],
         };
-        for (key, _) in node.map().unwrap_or_default() {
+        let named = node.map().filter(|_| node.braces_without_quotes().is_none());
+        for (key, _) in named.unwrap_or_default() {
             let name = key.text().unwrap_or_default();
             if !is_slot_name(name) {
                 let message = format!("`{}` cannot name a file", name.escape_debug());
@@ -101,7 +106,8 @@ impl Reader<'_, '_> {
         variables: &[String],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Part> {
-        if side == Side::Outputs && node.text().is_none() {
+        let is_path = node.text().is_some() || node.braces_without_quotes().is_some();
+        if side == Side::Outputs && !is_path {
             let message = format!("an output must be a path, not {}", node.what());
             let mistake = Diagnostic::error(Code::Value, node.span()).message(message);
             diagnostics.push(mistake.help("for a whole folder end the path with `/`"));
@@ -122,11 +128,17 @@ impl Reader<'_, '_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Part> {
         let span = node.span();
-        if let Some(entries) = node.map() {
+        if let Some(entries) = node.map()
+            && node.braces_without_quotes().is_none()
+        {
             return match (node.get("outputs_of").and_then(Node::text), entries.len()) {
                 (Some(task), 1) => Some(Part { what: What::OutputsOf(task.to_owned()), span }),
                 _ => {
-                    diagnostics.push(not_a_path(node, entries));
+                    let mistake = Diagnostic::error(Code::Value, span);
+                    let mistake =
+                        mistake.message("an input must be a path or `{outputs_of: TASK}`");
+                    let help = "name inputs at the top: `inputs: {reads: a.fq, index: a.idx}`";
+                    diagnostics.push(mistake.help(help));
                     None
                 }
             };
@@ -143,19 +155,6 @@ impl Reader<'_, '_> {
                 None
             }
         }
-    }
-}
-
-fn not_a_path(node: &Node<'_>, entries: &[(Node<'_>, Node<'_>)]) -> Diagnostic {
-    let mistake = Diagnostic::error(Code::Value, node.span())
-        .message("an input must be a path or `{outputs_of: TASK}`, not another map");
-    // `inputs: {x}` is YAML for a map with the key `x`.
-    match entries {
-        [(key, value)] if value.is_null() => {
-            let name = key.text().unwrap_or_default();
-            mistake.help(format!("put text that begins with a brace in quotes: `\"{{{name}}}\"`"))
-        }
-        _ => mistake.help("name inputs at the top: `inputs: {reads: a.fq, index: a.idx}`"),
     }
 }
 

@@ -225,9 +225,9 @@ impl<'r> TaskFields<'r, '_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<TextTemplate> {
         let scalar = match Scalar::of(node, "run") {
-            Ok(scalar) if scalar.text.trim().is_empty() => Err(scalar.wrong("is empty".to_owned())),
+            Ok(scalar) if scalar.text.trim().is_empty() => Err(scalar.wrong("is empty")),
             Ok(scalar) if scalar.text.contains('\0') => {
-                Err(scalar.wrong("contains a NUL character".to_owned()))
+                Err(scalar.wrong("contains a NUL character"))
             }
             Err(mistake) if node.list().is_some() => {
                 Err(mistake.help("for a script of several lines write `run: |`"))
@@ -272,7 +272,7 @@ impl<'r> TaskFields<'r, '_> {
     ) -> Option<TextTemplate> {
         match Scalar::of(node, field) {
             Ok(scalar) if scalar.text.contains('\0') => {
-                diagnostics.push(scalar.wrong("contains a NUL character".to_owned()));
+                diagnostics.push(scalar.wrong("contains a NUL character"));
                 None
             }
             Ok(scalar) => {
@@ -413,7 +413,7 @@ impl<'r> TaskFields<'r, '_> {
 
 fn positive(scalar: &Scalar<'_>) -> Result<Duration, Diagnostic> {
     match scalar.duration()? {
-        Duration::ZERO => Err(scalar.wrong("must be longer than nothing".to_owned())),
+        Duration::ZERO => Err(scalar.wrong("must be longer than nothing")),
         duration => Ok(duration),
     }
 }
@@ -453,7 +453,10 @@ fn check_countable(name: &str, key: &Node<'_>) -> Result<(), Diagnostic> {
         return Err(mistake.message(message).help("use letters, digits and `_`"));
     }
     let meant = MEANT.iter().find(|(word, _)| *word == name).map(|(_, field)| *field);
-    match meant.or_else(|| nearest(name, ["cpus", "memory", "network"])) {
+    // A slip rarely hits the first letter, and `gpus` is a resource of its own.
+    let same_start = |field: &&str| field.as_bytes().first() == name.as_bytes().first();
+    let close = || nearest(name, ["cpus", "memory", "network"].into_iter().filter(same_start));
+    match meant.or_else(close) {
         Some(field) => {
             let message = format!("`{name}` is too close to `{field}` to be a resource of its own");
             Err(mistake.message(message).help(format!("did you mean `{field}`?")))

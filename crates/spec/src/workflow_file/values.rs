@@ -62,7 +62,7 @@ impl Type {
             Self::Bool => text.parse().ok().map(Value::Bool),
             Self::Text => Some(Value::Text(text.to_owned())),
             Self::List if text.is_empty() => Some(Value::List(Vec::new())),
-            Self::List => Some(Value::List(text.split(',').map(|item| plain(item)).collect())),
+            Self::List => Some(Value::List(text.split(',').map(plain).collect())),
         }
     }
 
