@@ -11,6 +11,7 @@ mod error;
 pub mod fault;
 mod journal;
 mod number;
+mod repair;
 
 pub use error::{Damage, Error, Failure, FailureKind};
 pub use journal::{
@@ -18,3 +19,4 @@ pub use journal::{
     verify,
 };
 pub use number::{Epoch, Seq};
+pub use repair::{RepairReport, repair};

@@ -137,7 +137,7 @@ impl Journal {
             return Err(Error::Exists { path: place.database() });
         }
         let head = Head { run: setup.run.clone(), about: about.to_owned() };
-        let row = head.row(setup.epoch);
+        let row = head.row();
         install(&place, setup.options.page_bytes, &[&row])?;
         Self::open(dir, setup, |_, _| {}).map(|(journal, _)| journal)
     }

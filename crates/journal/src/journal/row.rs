@@ -91,7 +91,7 @@ impl Row {
 }
 
 /// What a journal is about; its first row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The run the journal belongs to.
     pub run: String,
@@ -99,15 +99,31 @@ pub struct Head {
     pub about: String,
 }
 
+#[derive(Serialize, Deserialize)]
+struct HeadText {
+    format: i64,
+    run: String,
+    about: String,
+}
+
 impl Head {
-    /// The head as row 0.
-    pub(crate) fn row(&self, epoch: Epoch) -> Row {
-        let text = serde_json::to_vec(self).expect("two strings always serialize");
-        Row::seal(&UNCHAINED, Seq::ZERO, Seq::ZERO, epoch, text)
+    /// The head as row 0. Without an epoch, so that the text alone is enough to rebuild it.
+    pub(crate) fn row(&self) -> Row {
+        let text = HeadText { format: FORMAT, run: self.run.clone(), about: self.about.clone() };
+        let text = serde_json::to_vec(&text).expect("numbers and strings always serialize");
+        Self::row_of_text(text)
+    }
+
+    /// Row 0 from the text in it.
+    pub(crate) fn row_of_text(text: Vec<u8>) -> Row {
+        Row::seal(&UNCHAINED, Seq::ZERO, Seq::ZERO, Epoch(0), text)
     }
 
     /// Reads a checked row 0.
     pub(crate) fn of_row(row: &Row) -> Result<Self, Damage> {
-        serde_json::from_slice(&row.records).map_err(|_| Damage::Head)
+        match serde_json::from_slice(&row.records) {
+            Ok(HeadText { format: FORMAT, run, about }) => Ok(Self { run, about }),
+            _ => Err(Damage::Head),
+        }
     }
 }

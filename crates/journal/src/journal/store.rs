@@ -19,6 +19,9 @@ const SQLITE_SOUND: i32 = 3_051_003;
 /// No row is longer, so a damaged length cannot ask for more memory than this.
 pub(crate) const ROW_BYTES_MAX: usize = 256 << 20;
 
+/// The smallest page, and so the smallest database.
+const PAGE_BYTES_MIN: u64 = 512;
+
 /// Readers and writers of one journal are patient with each other for this long.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -70,9 +73,9 @@ impl Store {
     /// Opens an existing database without changing a byte of it.
     pub(crate) fn open(path: &Path, access: Access) -> Result<Self, Error> {
         refuse_old_sqlite()?;
-        // An empty file would be a valid empty database, and SQLite would delete the WAL beside it.
-        if std::fs::metadata(path).map_err(Error::io(path))?.len() == 0 {
-            let what = Damage::Database("file is empty".to_owned());
+        // SQLite takes a file of no or one byte for a new database, and deletes the WAL beside it.
+        if std::fs::metadata(path).map_err(Error::io(path))?.len() < PAGE_BYTES_MIN {
+            let what = Damage::Database("file is too short".to_owned());
             return Err(damaged(path, Seq::ZERO, what));
         }
         let flags = match access {
