@@ -5,12 +5,15 @@
 //!
 //! - [`Journal`]: the records of one run, on disk before they have effects.
 //! - [`repair`]: salvaging a damaged journal.
+//! - [`lease`]: one orchestrator per run, and the epoch that fences the others.
 //! - [`fault`]: where a test harness lets a process die.
 
 mod error;
 pub mod fault;
 mod journal;
+pub mod lease;
 mod number;
+mod process;
 mod repair;
 
 pub use error::{Damage, Error, Failure, FailureKind};
@@ -19,4 +22,5 @@ pub use journal::{
     verify,
 };
 pub use number::{Epoch, Seq};
+pub use process::ProcessStamp;
 pub use repair::{RepairReport, repair};
