@@ -17,6 +17,7 @@ pub mod files;
 pub mod id;
 pub mod resources;
 pub mod site;
+pub mod site_file;
 pub mod source;
 pub mod template;
 pub mod units;

@@ -193,18 +193,76 @@ impl Zone {
 }
 
 impl Policy {
+    /// The policies that have a name.
+    pub const NAMES: [&str; 4] = ["cheapest", "fastest", "balanced", "deadline"];
+
     /// Cost and finish time weigh alike.
     #[must_use]
     pub fn balanced() -> Self {
-        let weights = Weights {
-            price: 1.0,
-            transfer: 1.0,
-            latency: 1.0,
-            utilization: 1.0,
-            failure: 1.0,
-            wait: 1.0,
-            finish: 1.0,
+        Self { name: "balanced".to_owned(), weights: Weights::EQUAL }
+    }
+
+    /// One of [`Policy::NAMES`].
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let equal = Weights::EQUAL;
+        let weights = match name {
+            "cheapest" => Weights { price: 10.0, latency: 0.1, wait: 0.1, finish: 0.1, ..equal },
+            "fastest" => Weights { price: 0.1, utilization: 0.5, finish: 10.0, ..equal },
+            "balanced" => equal,
+            // A lost shard costs the slack that a late start would have.
+            "deadline" => Weights { price: 0.5, failure: 5.0, wait: 5.0, finish: 5.0, ..equal },
+            _ => return None,
         };
-        Self { name: "balanced".to_owned(), weights }
+        Some(Self { name: name.to_owned(), weights })
+    }
+}
+
+impl Weights {
+    /// The names of the terms.
+    pub const NAMES: [&str; 7] =
+        ["price", "transfer", "latency", "utilization", "failure", "wait", "finish"];
+
+    /// All terms weigh the same.
+    pub const EQUAL: Self = Self {
+        price: 1.0,
+        transfer: 1.0,
+        latency: 1.0,
+        utilization: 1.0,
+        failure: 1.0,
+        wait: 1.0,
+        finish: 1.0,
+    };
+
+    /// No term weighs anything.
+    pub const ZERO: Self = Self {
+        price: 0.0,
+        transfer: 0.0,
+        latency: 0.0,
+        utilization: 0.0,
+        failure: 0.0,
+        wait: 0.0,
+        finish: 0.0,
+    };
+
+    /// The weight of a term.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<f64> {
+        let mut copy = *self;
+        copy.get_mut(name).map(|weight| *weight)
+    }
+
+    /// The weight of a term, to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut f64> {
+        Some(match name {
+            "price" => &mut self.price,
+            "transfer" => &mut self.transfer,
+            "latency" => &mut self.latency,
+            "utilization" => &mut self.utilization,
+            "failure" => &mut self.failure,
+            "wait" => &mut self.wait,
+            "finish" => &mut self.finish,
+            _ => return None,
+        })
     }
 }

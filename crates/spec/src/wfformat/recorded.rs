@@ -219,7 +219,7 @@ impl Recorded {
         let mut outputs: Vec<FileId> =
             task.output_files.iter().map(|id| self.file(&id.0)).collect();
         for file in &task.files {
-            let id = self.sized_file(file);
+            let (id, _) = self.sized_file(file);
             let is_input = text(&file.link).eq_ignore_ascii_case("input");
             if is_input { inputs.push(id) } else { outputs.push(id) }
         }
@@ -229,29 +229,28 @@ impl Recorded {
 
     /// Takes in a file of `specification.files`.
     pub(super) fn listed_file(&mut self, file: &File<'_>) {
-        let known = file.id.as_ref().and_then(|id| {
-            let id = self.file(&id.0);
-            self.sizes.get(id.index()).copied().flatten()
-        });
-        let id = self.sized_file(file);
-        if known.is_some() && self.sizes[id.index()] != known {
+        let (number, before) = self.sized_file(file);
+        if before.is_some() && self.sizes[number.index()] != before {
             let message = format!("the file `{}` is listed with two sizes", text(&file.id));
             self.mistakes.error("files with two sizes", Code::DuplicateKey, message);
         }
     }
 
-    fn sized_file(&mut self, file: &File<'_>) -> FileId {
+    /// The file, and the size that it had before this mention.
+    fn sized_file(&mut self, file: &File<'_>) -> (FileId, Option<u64>) {
         let (path, name) = (text(&file.path), text(&file.name));
         let id = match &file.id {
             Some(id) => Cow::Borrowed(&*id.0),
             None => Cow::Owned(format!("{path}{name}")),
         };
         let number = self.file(&id);
-        if let Some(size) = file.size_in_bytes {
-            let size = self.bytes(size, || format!("the size of the file `{id}`"));
-            *slot(&mut self.sizes, number.0, None) = Some(size);
-        }
-        number
+        let size = file
+            .size_in_bytes
+            .map(|size| self.bytes(size, || format!("the size of the file `{id}`")));
+        let known = slot(&mut self.sizes, number.0, None);
+        let before = *known;
+        *known = size.or(before);
+        (number, before)
     }
 
     fn file(&mut self, id: &str) -> FileId {

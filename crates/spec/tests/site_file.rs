@@ -1,0 +1,213 @@
+//! The site file: defaults, mistakes with their places, and that a site is written as it is read.
+
+use proptest::prelude::*;
+use spec::ZoneId;
+use spec::diagnostic::{Diagnostic, Source};
+use spec::resources::{MilliCpus, Resources};
+use spec::site::{Backend, Domains, Link, Location, Policy, Pool, Site, Weights, Zone};
+use spec::site_file::{parse, render};
+use spec::units::{Bytes, Duration};
+
+fn read(text: &str) -> Site {
+    let (site, diagnostics) = parse(&Source::new("site.yaml", text));
+    site.unwrap_or_else(|| panic!("{diagnostics:#?}"))
+}
+
+/// `line: message (help)` of every mistake.
+fn mistakes(text: &str) -> Vec<String> {
+    let source = Source::new("site.yaml", text);
+    let (site, diagnostics) = parse(&source);
+    assert!(site.is_none());
+    let told = |d: &Diagnostic| {
+        let line = source.position(d.span.start).line;
+        format!("{line}: {} ({})", d.message, d.help.as_deref().unwrap_or_default())
+    };
+    diagnostics.iter().map(told).collect()
+}
+
+#[test]
+fn what_is_left_out_has_a_default() {
+    let site = read("foreshard: 1\nzones: {z: {pools: {p: {cpus: 2, memory: 4GiB}}}}\n");
+    let pool = Pool {
+        name: "p".to_owned(),
+        node: Resources {
+            cpus: MilliCpus::whole(2),
+            memory: Bytes(4 << 30),
+            ..Resources::default()
+        },
+        count: 1,
+        max_nodes: 1,
+        price_per_hour: 0.0,
+        launch_delay: Duration::ZERO,
+        preemption_notice: None,
+        provision: Vec::new(),
+    };
+    assert_eq!(site.zones[0].pools, [pool]);
+    assert_eq!(site.zones[0].backend, Backend::Local);
+    assert_eq!((site.links.len(), site.policy), (0, Policy::balanced()));
+}
+
+#[test]
+fn everything_can_be_said() {
+    let site = read(
+        "foreshard: 1
+zones:
+  a:
+    backend: slurm
+    location: {region: lab, zone: desk}
+    domains: {host: ws1, rack: r1, image: debian12}
+    pools:
+      main: {cpus: 8, memory: 32GiB, network: 100MB, gpu: 1, count: 2, price_per_core: 0.05,
+             launch_delay: 90s, preemption_notice: 2m, max_nodes: 5, provision: [./add, '{count}']}
+    wrap: [nice, -n, '10']
+    trace: traces/a.json
+  b: {pools: {p: {cpus: 0.5, memory: 1GiB, price: 3}}}
+links:
+  - {between: [b, a], latency: 20ms, bandwidth: 50MB/s, price_per_gb: 0.02}
+policy: {name: thrifty, weights: {price: 2, finish: 0.5}}
+",
+    );
+    let (zone, pool) = (&site.zones[0], &site.zones[0].pools[0]);
+    assert_eq!((zone.backend, zone.domains.region.as_str()), (Backend::Slurm, "lab"));
+    assert_eq!((pool.count, pool.max_nodes), (2, 5));
+    assert!((pool.price_per_hour - 0.4).abs() < 1e-12);
+    assert_eq!(pool.node.countables["gpu"], 1);
+    assert_eq!(pool.provision, ["./add", "{count}"]);
+    assert_eq!((site.links[0].from, site.links[0].to), (ZoneId(1), ZoneId(0)));
+    assert_eq!(site.links[0].bandwidth, Bytes(50_000_000));
+    assert_eq!(site.policy.weights, Weights { price: 2.0, finish: 0.5, ..Weights::ZERO });
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_line() {
+    let text = "foreshard: 1
+zoness: 1
+zones:
+  a b:
+    backend: slrum
+    pools:
+      p: {cpu: 4, memory: 1.5.2 GB, count: -1}
+      q: {cpus: 2, memory: 1GiB, max_nodes: 2, count: 3, price: 1, price_per_core: 1}
+  c: {}
+links:
+  - {between: [c, d]}
+  - {between: [c, c]}
+  - {latency: 1s}
+policy: fast
+";
+    let told = mistakes(text);
+    let expected = [
+        "2: a site has no field `zoness` (did you mean `zones`?)",
+        "4: `a b` cannot be a name (use at most 100 letters, digits, `-`, `_` and `.`, a letter or digit first)",
+        "5: `backend: slrum` must be one of local, slurm (did you mean `slurm`?)",
+        "7: a pool needs `cpus`: what one node has (write `cpus: 8`)",
+        "7: a pool has no field `cpu` (did you mean `cpus`?)",
+        "7: `memory: 1.5.2 GB` is no size: `1.5.2` is not a number (write a size such as `500MB` or `4GiB`)",
+        "7: `count: -1` must lie between 0 and 1000000 ()",
+        "8: `max_nodes: 2` is less than the 3 there are (leave it out, or raise it)",
+        "8: `price` and `price_per_core` say the same twice (keep one of them)",
+        "9: zone `c` needs a map `pools` with at least one entry (write `pools: {main: {cpus: 8, memory: 32GiB}}`)",
+        "11: there is no zone `d` (zones are a b, c)",
+        "12: a link between a zone and itself says nothing (name two zones)",
+        "13: a link needs the two zones that it is between (write `between: [here, there]`)",
+        "14: `policy: fast` must be one of cheapest, fastest, balanced, deadline ()",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_policy_that_weighs_nothing_and_a_link_told_twice_are_mistakes() {
+    let zones = "foreshard: 1\nzones: {a: &z {pools: {p: {cpus: 1, memory: 1GiB}}}, b: *z}\n";
+    assert!(mistakes(&format!("{zones}policy: {{name: mine}}\n"))[0].contains("weighs nothing"));
+    let links = "links: [{between: [a, b]}, {between: [b, a]}]\n";
+    assert!(mistakes(&format!("{zones}{links}"))[0].contains("another link"));
+}
+
+#[test]
+fn another_version_or_none_is_refused_before_anything_else() {
+    assert!(mistakes("zones: {}\n")[0].contains("version of the format is missing"));
+    assert!(mistakes("foreshard: 2\nnew: things\n")[0].contains("version 2"));
+    assert!(mistakes("- a\n")[0].contains("must be a map"));
+}
+
+#[test]
+fn policies_have_different_minds() {
+    let all: Vec<_> = Policy::NAMES.iter().filter_map(|name| Policy::named(name)).collect();
+    assert_eq!(all.len(), 4);
+    let best = |term: &str| {
+        let weight = |p: &&Policy| (p.weights.get(term).unwrap() * 1e6) as u64;
+        all.iter().max_by_key(weight).unwrap().name.as_str()
+    };
+    assert_eq!(
+        (best("price"), best("finish"), best("failure")),
+        ("cheapest", "fastest", "deadline")
+    );
+}
+
+// ---- Written and read again -------------------------------------------------------------------
+
+fn name() -> impl Strategy<Value = String> {
+    "[a-zA-Z0-9][a-zA-Z0-9._-]{0,8}"
+}
+
+fn word() -> impl Strategy<Value = String> {
+    "[ -~]{1,12}|\\PC{1,4}"
+}
+
+fn number() -> impl Strategy<Value = f64> {
+    (0_u32..1_000_000).prop_map(|n| f64::from(n) / 997.0)
+}
+
+prop_compose! {
+    fn pool()(
+        name in name(), cpus in 1_u32..200_000, memory in 0_u64..1 << 40, network in 0_u64..1 << 33,
+        gpu in proptest::option::of(0_u64..9), (count, more) in (0_u32..99, 0_u32..99),
+        price in number(), delay in 0_u64..1 << 40, notice in proptest::option::of(0_u64..1 << 33),
+        provision in proptest::collection::vec(word(), 0..3),
+    ) -> Pool {
+        let countables = gpu.map(|n| ("gpu".to_owned(), n)).into_iter().collect();
+        let node = Resources { cpus: MilliCpus(cpus), memory: Bytes(memory), network: Bytes(network), countables };
+        let launch_delay = Duration(delay);
+        Pool { name, node, count, max_nodes: count + more, price_per_hour: price, launch_delay,
+               preemption_notice: notice.map(Duration), provision }
+    }
+}
+
+prop_compose! {
+    fn zone()(
+        name in name(), slurm in any::<bool>(), texts in proptest::collection::vec(word(), 6),
+        mut pools in proptest::collection::vec(pool(), 1..3),
+        trace in proptest::option::of(word()), wrap in proptest::collection::vec(word(), 0..3),
+    ) -> Zone {
+        let mut text = texts.into_iter();
+        let mut next = || text.next().unwrap_or_default();
+        pools.dedup_by_key(|pool| pool.name.clone());
+        let backend = if slurm { Backend::Slurm } else { Backend::Local };
+        let location = Location { region: next(), zone: next() };
+        let domains = Domains { host: next(), rack: next(), region: next(), image: next() };
+        Zone { name, backend, location, domains, pools, trace, wrap }
+    }
+}
+
+prop_compose! {
+    fn site()(
+        mut zones in proptest::collection::vec(zone(), 1..4), latency in 0_u64..1 << 40,
+        bandwidth in 0_u64..1 << 40, price_per_gb in number(), policy in name(), weight in number(),
+    ) -> Site {
+        zones.sort_by(|a, b| a.name.cmp(&b.name));
+        zones.dedup_by_key(|zone| zone.name.clone());
+        let link = Link { from: ZoneId(1), to: ZoneId(0), latency: Duration(latency), bandwidth: Bytes(bandwidth), price_per_gb };
+        let links = if zones.len() > 1 { vec![link] } else { Vec::new() };
+        let weights = Weights { price: weight, finish: 1.0, ..Weights::ZERO };
+        Site { zones, links, policy: Policy { name: policy, weights } }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_site_that_is_written_is_read_as_the_same(site in site()) {
+        let text = render(&site);
+        let (again, diagnostics) = parse(&Source::new("site.yaml", text.clone()));
+        prop_assert_eq!(again, Some(site), "{}\n{:?}", text, diagnostics);
+    }
+}
