@@ -16,6 +16,7 @@ pub mod digest;
 pub mod files;
 pub mod id;
 pub mod resources;
+pub mod schema;
 pub mod site;
 pub mod site_file;
 pub mod source;

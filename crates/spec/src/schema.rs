@@ -1,0 +1,276 @@
+//! JSON schemas of the file formats, for editors: completion, help and a first check.
+//!
+//! They say which fields there are and of what shape; what values mean is for the readers,
+//! [`crate::workflow_file`] and [`crate::site_file`], whose word is final.
+
+use serde_json::{Map, Value, json};
+
+use crate::site::{Policy, Weights};
+use crate::site_file::BACKENDS;
+
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// Of workflow files.
+#[must_use]
+pub fn workflow() -> Value {
+    let mut task = task_fields();
+    task.extend(common_fields());
+    let root = json!({
+        "foreshard": version(),
+        "name": about("name of the workflow; default: the file's name", text()),
+        "params": about("name: default, or name: {type, default, about}", map_of(one_of([
+            any_value(),
+            object(fields(json!({
+                "type": {"enum": ["int", "float", "bool", "text", "list"]},
+                "default": any_value(),
+                "about": about("what it is for", text()),
+            })), &[]),
+        ]))),
+        "defaults": about("fields for all tasks that do not say otherwise", reference("common")),
+        "tasks": about("name: task; the order does not matter", map_of(reference("task"))),
+    });
+    let mut schema = object(fields(root), &["foreshard", "tasks"]);
+    schema["$schema"] = json!(DIALECT);
+    schema["title"] = json!("Foreshard workflow file");
+    schema["$defs"] = json!({
+        "common": object(common_fields(), &[]),
+        "task": object(task, &[]),
+        "slots": slots(),
+        "slot": slot(),
+        "values": values(),
+    });
+    schema
+}
+
+/// Of site files.
+#[must_use]
+pub fn site() -> Value {
+    let root = json!({
+        "foreshard": version(),
+        "zones": about("name: zone; a zone is a place with one price and one fate", map_of(zone())),
+        "links": about("what moving data between zones takes", list_of(object(fields(json!({
+            "between": {"type": "array", "items": text(), "minItems": 2, "maxItems": 2},
+            "latency": duration("one way"),
+            "bandwidth": bytes("bytes a second"),
+            "price_per_gb": about("money for 10^9 bytes", amount()),
+        })), &["between"]))),
+        "policy": about("what the dispatcher prefers", one_of([
+            json!({"enum": Policy::NAMES}),
+            object(fields(json!({
+                "name": about("a policy to start from, or a name of your own", text()),
+                "weights": object(Weights::NAMES.map(|name| (name.to_owned(), amount())).into(), &[]),
+            })), &[]),
+        ])),
+    });
+    let mut schema = object(fields(root), &["foreshard", "zones"]);
+    schema["$schema"] = json!(DIALECT);
+    schema["title"] = json!("Foreshard site file");
+    schema
+}
+
+/// What only a task has.
+fn task_fields() -> Vec<(String, Value)> {
+    fields(json!({
+        "run": about("one line or script for /bin/sh", text()),
+        "argv": about("a program and its arguments, without a shell", list_of(scalar())),
+        "inputs": about("files the command reads", reference("slots")),
+        "outputs": about("files the command writes; `dir/` is a folder, `*` a pattern", reference("slots")),
+        "needs": about("tasks that must be done before", texts()),
+        "foreach": about("one task for each value", one_of([
+            map_of(reference("values")),
+            list_of(map_of(any_value())),
+        ])),
+        "matrix": about("one task for each combination", map_of(reference("values"))),
+    }))
+}
+
+/// What a task has and `defaults` can have.
+fn common_fields() -> Vec<(String, Value)> {
+    let resources = json!({
+        "type": "object",
+        "properties": {
+            "cpus": about("cpus, also parts of one; default 1", number()),
+            "memory": bytes("such as 4GiB"),
+            "network": bytes("bytes a second, such as 10MB/s"),
+        },
+        "additionalProperties": about("whole number of anything else, such as gpu", filled("integer")),
+    });
+    fields(json!({
+        "resources": about("what is set aside while the task runs", resources),
+        "estimate": duration("how long it is expected to take"),
+        "priority": about("among equally urgent tasks, higher goes first", filled("integer")),
+        "critical": about("its result must be checked by a second execution", filled("boolean")),
+        "idempotent": about("false: never started twice unless you say so", filled("boolean")),
+        "retries": about("tries after a failure of its own", one_of([
+            filled("integer"),
+            object(fields(json!({
+                "count": filled("integer"),
+                "backoff": duration("the pause before the first retry; default 1s"),
+                "factor": about("what the pause grows by; default 2", number()),
+                "max": duration("the longest pause; default 5m"),
+            })), &[]),
+        ])),
+        "timeout": duration("killed after this long, which is a failure of its own"),
+        "env": about("variables of the command", map_of(scalar())),
+        "env_from": about("outside variables that, when they change, make it run again", texts()),
+        "workdir": about("where the command starts", text()),
+    }))
+}
+
+fn zone() -> Value {
+    let location = json!({
+        "region": about("such as us-east-1", scalar()),
+        "zone": about("such as us-east-1b", scalar()),
+    });
+    let domains = json!({
+        "host": about("one physical machine", scalar()),
+        "rack": about("one rack or power feed", scalar()),
+        "region": about("default: the location's", scalar()),
+        "image": about("one image or software build", scalar()),
+    });
+    let zone = json!({
+        "backend": about("local: a slice of this machine; slurm: a cluster", json!({"enum": BACKENDS})),
+        "location": object(fields(location), &[]),
+        "domains": about("what its machines may be lost or wrong together by", object(fields(domains), &[])),
+        "pools": about("name: pool; like resources inside the zone", map_of(pool())),
+        "wrap": about("every command of the zone is run through this", list_of(scalar())),
+        "trace": about("recorded availability, for simulation", text()),
+    });
+    object(fields(zone), &["pools"])
+}
+
+fn pool() -> Value {
+    let known = json!({
+        "cpus": about("of one node", amount()),
+        "memory": bytes("of one node"),
+        "network": bytes("of one node, bytes a second"),
+        "count": about("nodes; default 1", json!({"type": "integer", "minimum": 0})),
+        "price": about("money for an hour of a node", amount()),
+        "price_per_core": about("money for an hour of a core", amount()),
+        "launch_delay": duration("from asking for capacity to having it"),
+        "preemption_notice": duration("how long before a preemption it says so"),
+        "max_nodes": about("provision may grow the pool up to this", json!({"type": "integer", "minimum": 0})),
+        "provision": about("a command that adds nodes; {count} is how many", list_of(scalar())),
+    });
+    json!({
+        "type": "object",
+        "properties": known,
+        "required": ["cpus", "memory"],
+        "additionalProperties": about("whole number of anything else, such as gpu", json!({"type": "integer", "minimum": 0})),
+    })
+}
+
+fn slots() -> Value {
+    one_of([
+        text(),
+        list_of(reference("slot")),
+        map_of(one_of([reference("slot"), list_of(reference("slot"))])),
+    ])
+}
+
+fn slot() -> Value {
+    let gather = json!({"outputs_of": about("gathers all outputs of this task", text())});
+    one_of([text(), object(fields(gather), &["outputs_of"])])
+}
+
+fn values() -> Value {
+    let range = json!({
+        "from": filled("integer"),
+        "to": filled("integer"),
+        "step": filled("integer"),
+    });
+    one_of([
+        about("a range such as 1..100, or {params.NAME}", text()),
+        list_of(any_value()),
+        object(fields(range), &["from", "to"]),
+    ])
+}
+
+// ---- Parts of schemas -------------------------------------------------------------------------
+
+fn fields(properties: Value) -> Vec<(String, Value)> {
+    match properties {
+        Value::Object(map) => map.into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn object(properties: Vec<(String, Value)>, required: &[&str]) -> Value {
+    let properties: Map<String, Value> = properties.into_iter().collect();
+    let mut schema =
+        json!({"type": "object", "properties": properties, "additionalProperties": false});
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+fn about(words: &str, mut schema: Value) -> Value {
+    schema["description"] = json!(words);
+    schema
+}
+
+fn map_of(values: Value) -> Value {
+    let mut schema = json!({"type": "object"});
+    schema["additionalProperties"] = values;
+    schema
+}
+
+fn list_of(items: Value) -> Value {
+    let mut schema = json!({"type": "array"});
+    schema["items"] = items;
+    schema
+}
+
+fn one_of<const N: usize>(choices: [Value; N]) -> Value {
+    json!({"anyOf": Value::from(Vec::from(choices))})
+}
+
+fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/$defs/{name}")})
+}
+
+fn version() -> Value {
+    about("version of the format", json!({"const": 1}))
+}
+
+fn text() -> Value {
+    json!({"type": "string"})
+}
+
+fn scalar() -> Value {
+    json!({"type": ["string", "number", "boolean"]})
+}
+
+fn any_value() -> Value {
+    json!({"type": ["string", "number", "boolean", "array"]})
+}
+
+fn texts() -> Value {
+    one_of([text(), list_of(text())])
+}
+
+/// A value, or a text with a parameter to be filled in.
+fn filled(kind: &str) -> Value {
+    one_of([json!({"type": kind}), json!({"type": "string", "pattern": r"\{params\."})])
+}
+
+/// A number in a file without parameters.
+fn amount() -> Value {
+    json!({"type": "number", "minimum": 0})
+}
+
+fn number() -> Value {
+    filled("number")
+}
+
+fn duration(words: &str) -> Value {
+    about(&format!("{words}; 90s, 1h30m"), json!({"type": ["string", "number"]}))
+}
+
+fn bytes(words: &str) -> Value {
+    about(
+        &format!("{words}; KiB, MiB, GiB, TiB or kB, MB, GB, TB"),
+        json!({"type": ["string", "number"]}),
+    )
+}
