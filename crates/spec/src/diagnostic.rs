@@ -202,8 +202,12 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     // A third of the letters may be wrong: `retires` is `retries`, `colour` is not `count`.
     let letters = word.chars().count();
     let reach = (letters / 3).max(usize::from(letters > 1));
+    // In a short word another first letter makes another word: `gpus` is not `cpus`.
+    let starts_alike =
+        |candidate: &str| letters > 4 || candidate.chars().next() == word.chars().next();
     candidates
         .into_iter()
+        .filter(|candidate| starts_alike(candidate))
         .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
         .filter(|&(distance, _)| distance <= reach)
         .min_by_key(|&(distance, _)| distance)
@@ -237,5 +241,7 @@ mod tests {
         assert_eq!(nearest("retires", fields), Some("retries"));
         assert_eq!(nearest("resource", fields), Some("resources"));
         assert_eq!(nearest("colour", fields), None);
+        assert_eq!(nearest("gpus", ["cpus"]), None);
+        assert_eq!(nearest("cpu", ["cpus"]), Some("cpus"));
     }
 }

@@ -6,15 +6,17 @@
 
 mod build;
 pub mod fields;
+mod json;
 mod offsets;
 pub mod scalar;
-mod surrogates;
+mod yaml;
 
 use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::diagnostic::{Diagnostic, Source};
+use self::build::Builder;
+use crate::diagnostic::{Code, Diagnostic, Source};
 
 /// How deep lists and maps may lie in each other.
 pub const MAX_DEPTH: usize = 128;
@@ -121,5 +123,19 @@ impl<'a> Node<'a> {
 /// What keeps it from being read at all: syntax, a bound, or keys that stand twice (all of
 /// them).
 pub fn read(source: &Source) -> Result<Node<'_>, Vec<Diagnostic>> {
-    build::tree(&source.text)
+    let text = &source.text;
+    if text.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes; at most {MAX_BYTES} are read", text.len());
+        return Err(vec![Diagnostic::error(Code::Limit, 0..0).message(message)]);
+    }
+    let mut builder = Builder::default();
+    match json::feed(text, &mut builder) {
+        Ok(true) => return builder.finish(),
+        Ok(false) => builder = Builder::default(),
+        Err(fatal) => return Err(vec![fatal]),
+    }
+    if let Err(fatal) = yaml::feed(text, &mut builder) {
+        builder.report(fatal);
+    }
+    builder.finish()
 }

@@ -1,38 +1,14 @@
-//! The builder: parser events in, nodes out, with a stack instead of recursion.
+//! The builder: what a reader finds becomes a tree, with a stack instead of recursion.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::rc::Rc;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
-
-use super::offsets::Offsets;
-use super::surrogates::{self, Moved};
-use super::{Kind, MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_REPEATED, Node};
+use super::{Kind, MAX_DEPTH, MAX_NODES, MAX_REPEATED, Node};
 use crate::diagnostic::{Code, Diagnostic};
 
 /// Each costs an entry here and one in the parser.
 const MAX_ANCHORS: usize = 10_000;
-
-pub(super) fn tree(text: &str) -> Result<Node<'_>, Vec<Diagnostic>> {
-    if text.len() > MAX_BYTES {
-        let message = format!("the file has {} bytes; at most {MAX_BYTES} are read", text.len());
-        return Err(vec![Diagnostic::error(Code::Limit, 0..0).message(message)]);
-    }
-    let result = Builder::new(text, text, Moved::default()).run();
-    let is_json = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
-    match result {
-        Err(mistakes) if is_json && mistakes.iter().any(|m| m.code == Code::Syntax) => {
-            let (joined, moved) = surrogates::join(text);
-            if joined.len() == text.len() {
-                return Err(mistakes);
-            }
-            Builder::new(text, &joined, moved).run()
-        }
-        result => result,
-    }
-}
 
 /// A list or map that is not closed yet.
 struct Open<'a> {
@@ -48,12 +24,9 @@ enum Content<'a> {
     Map { entries: Vec<(Node<'a>, Node<'a>)>, key: Option<Node<'a>> },
 }
 
-struct Builder<'a, 'p> {
-    /// What spans point into; `parsed` differs from it only in joined surrogates.
-    text: &'a str,
-    parsed: &'p str,
-    offsets: Offsets<'p>,
-    moved: Moved,
+/// Nodes as far as they are known.
+#[derive(Default)]
+pub(super) struct Builder<'a> {
     stack: Vec<Open<'a>>,
     anchors: HashMap<usize, (Node<'a>, usize)>,
     root: Option<Node<'a>>,
@@ -62,34 +35,9 @@ struct Builder<'a, 'p> {
     mistakes: Vec<Diagnostic>,
 }
 
-impl<'a, 'p> Builder<'a, 'p> {
-    fn new(text: &'a str, parsed: &'p str, moved: Moved) -> Self {
-        Self {
-            text,
-            parsed,
-            offsets: Offsets::new(parsed),
-            moved,
-            stack: Vec::new(),
-            anchors: HashMap::new(),
-            root: None,
-            n_nodes: 0,
-            n_repeated: 0,
-            mistakes: Vec::new(),
-        }
-    }
-
-    fn run(mut self) -> Result<Node<'a>, Vec<Diagnostic>> {
-        let parsed = self.parsed;
-        for event in Parser::new_from_str(parsed) {
-            let outcome = match event {
-                Ok((event, span)) => self.take(event, span),
-                Err(error) => Err(self.syntax(&error)),
-            };
-            if let Err(fatal) = outcome {
-                self.mistakes.push(fatal);
-                return Err(self.mistakes);
-            }
-        }
+impl<'a> Builder<'a> {
+    /// The tree, or the mistakes that did not end the reading.
+    pub(super) fn finish(self) -> Result<Node<'a>, Vec<Diagnostic>> {
         if !self.mistakes.is_empty() {
             return Err(self.mistakes);
         }
@@ -99,48 +47,41 @@ impl<'a, 'p> Builder<'a, 'p> {
         })
     }
 
-    fn take(&mut self, event: Event<'p>, at: Span) -> Result<(), Diagnostic> {
-        let span = self.span(at);
-        match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                let quoted = style != ScalarStyle::Plain
-                    || tag.is_some_and(|t| t.is_yaml_core_schema() && t.suffix == "str");
-                let text = self.borrow(text, &span);
-                let weight = 1 + text.len() / 16;
-                let kind = if quoted { Kind::Quoted(text) } else { Kind::Plain(text) };
-                self.add(node(span, kind), weight, anchor)
-            }
-            Event::SequenceStart(anchor, _) => self.open(&span, anchor, Content::List(Vec::new())),
-            Event::MappingStart(anchor, _) => {
-                self.open(&span, anchor, Content::Map { entries: Vec::new(), key: None })
-            }
-            Event::SequenceEnd | Event::MappingEnd => self.close(&span),
-            Event::Alias(id) => self.repeat(id, span),
-            Event::DocumentStart(_) if self.root.is_some() => {
-                let mistake = Diagnostic::error(Code::Syntax, span);
-                Err(mistake
-                    .message("a second document begins here")
-                    .help("put each workflow into a file of its own and remove the `---`"))
-            }
-            _ => Ok(()),
-        }
+    /// A text. An `anchor` other than 0 can be repeated later.
+    pub(super) fn scalar(
+        &mut self,
+        span: Range<usize>,
+        kind: Kind<'a>,
+        anchor: usize,
+    ) -> Result<(), Diagnostic> {
+        let len = match &kind {
+            Kind::Plain(text) | Kind::Quoted(text) => text.len(),
+            Kind::List(_) | Kind::Map(_) => 0,
+        };
+        self.add(node(span, kind), 1 + len / 16, anchor)
     }
 
-    fn open(
+    /// The beginning of a list or map.
+    pub(super) fn open(
         &mut self,
-        span: &Range<usize>,
+        span: Range<usize>,
         anchor: usize,
-        content: Content<'a>,
+        is_map: bool,
     ) -> Result<(), Diagnostic> {
         if self.stack.len() >= MAX_DEPTH {
-            let message = format!("lists and maps lie more than {MAX_DEPTH} deep in each other");
-            return Err(Diagnostic::error(Code::Limit, span.clone()).message(message));
+            return Err(too_deep(span));
         }
+        let content = if is_map {
+            Content::Map { entries: Vec::new(), key: None }
+        } else {
+            Content::List(Vec::new())
+        };
         self.stack.push(Open { start: to_u32(span.start), anchor, weight: 1, content });
         Ok(())
     }
 
-    fn close(&mut self, span: &Range<usize>) -> Result<(), Diagnostic> {
+    /// The end of the innermost list or map: that of its last item where none is written.
+    pub(super) fn close(&mut self, end: Option<usize>) -> Result<(), Diagnostic> {
         let Some(open) = self.stack.pop() else { return Ok(()) };
         let (last, kind) = match open.content {
             Content::List(items) => (items.last().map(|n| n.end), Kind::List(Rc::new(items))),
@@ -149,14 +90,13 @@ impl<'a, 'p> Builder<'a, 'p> {
                 (entries.last().map(|(_, v)| v.end), Kind::Map(Rc::new(entries)))
             }
         };
-        // A block ends where the next thing begins; its last item is the better end.
-        let flow_end = self.text[..span.end].ends_with([']', '}']);
-        let end = if flow_end { to_u32(span.end) } else { last.unwrap_or(to_u32(span.end)) };
+        let end = end.map(to_u32).or(last).unwrap_or(open.start);
         let closed = Node { start: open.start, end: end.max(open.start), kind };
         self.add(closed, open.weight, open.anchor)
     }
 
-    fn repeat(&mut self, id: usize, span: Range<usize>) -> Result<(), Diagnostic> {
+    /// An alias: what was read under an anchor, once more.
+    pub(super) fn repeat(&mut self, id: usize, span: Range<usize>) -> Result<(), Diagnostic> {
         let Some((target, weight)) = self.anchors.get(&id).cloned() else {
             let mistake = Diagnostic::error(Code::Syntax, span);
             return Err(mistake.message("an alias cannot stand inside what it repeats"));
@@ -202,6 +142,14 @@ impl<'a, 'p> Builder<'a, 'p> {
         Ok(())
     }
 
+    pub(super) fn is_complete(&self) -> bool {
+        self.root.is_some()
+    }
+
+    pub(super) fn report(&mut self, mistake: Diagnostic) {
+        self.mistakes.push(mistake);
+    }
+
     fn find_duplicates(&mut self, entries: &[(Node<'a>, Node<'a>)]) {
         let mut seen: BTreeMap<&str, Range<usize>> = BTreeMap::new();
         for (key, _) in entries {
@@ -217,37 +165,11 @@ impl<'a, 'p> Builder<'a, 'p> {
             }
         }
     }
+}
 
-    /// Text that stands in the file as it is needs no copy.
-    fn borrow(&self, text: Cow<'p, str>, span: &Range<usize>) -> Cow<'a, str> {
-        match self.text.get(span.clone()) {
-            Some(written) if written == text => Cow::Borrowed(written),
-            _ => Cow::Owned(text.into_owned()),
-        }
-    }
-
-    fn span(&self, span: Span) -> Range<usize> {
-        let byte = |index| self.moved.origin(self.offsets.byte(index)).min(self.text.len());
-        let start = byte(span.start.index());
-        start..byte(span.end.index()).max(start)
-    }
-
-    fn syntax(&self, error: &ScanError) -> Diagnostic {
-        let at = self.span(Span::empty(*error.marker())).start;
-        let end = self.text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
-        if error.info() == "recursion limit exceeded" {
-            let message = format!("lists and maps lie more than {MAX_DEPTH} deep in each other");
-            return Diagnostic::error(Code::Limit, at..end).message(message);
-        }
-        let mistake = Diagnostic::error(Code::Syntax, at..end).message(error.info());
-        match error.info() {
-            info if info.contains("mapping values are not allowed") => {
-                mistake.help("put text that holds `: ` in quotes, or write it below `|`")
-            }
-            info if info.contains("tab") => mistake.help("indent with spaces"),
-            _ => mistake,
-        }
-    }
+pub(super) fn too_deep(span: Range<usize>) -> Diagnostic {
+    let message = format!("lists and maps lie more than {MAX_DEPTH} deep in each other");
+    Diagnostic::error(Code::Limit, span).message(message)
 }
 
 fn complex_key(node: &Node<'_>) -> Diagnostic {

@@ -453,10 +453,7 @@ fn check_countable(name: &str, key: &Node<'_>) -> Result<(), Diagnostic> {
         return Err(mistake.message(message).help("use letters, digits and `_`"));
     }
     let meant = MEANT.iter().find(|(word, _)| *word == name).map(|(_, field)| *field);
-    // A slip rarely hits the first letter, and `gpus` is a resource of its own.
-    let same_start = |field: &&str| field.as_bytes().first() == name.as_bytes().first();
-    let close = || nearest(name, ["cpus", "memory", "network"].into_iter().filter(same_start));
-    match meant.or_else(close) {
+    match meant.or_else(|| nearest(name, ["cpus", "memory", "network"])) {
         Some(field) => {
             let message = format!("`{name}` is too close to `{field}` to be a resource of its own");
             Err(mistake.message(message).help(format!("did you mean `{field}`?")))
