@@ -6,12 +6,16 @@
 //! - [`Journal`]: the records of one run, on disk before they have effects.
 //! - [`repair`]: salvaging a damaged journal.
 //! - [`lease`]: one orchestrator per run, and the epoch that fences the others.
+//! - [`ledger`]: how runs share a machine.
+//! - [`history`]: what a project remembers between runs.
 //! - [`fault`]: where a test harness lets a process die.
 
 mod error;
 pub mod fault;
+pub mod history;
 mod journal;
 pub mod lease;
+pub mod ledger;
 mod number;
 mod process;
 mod repair;

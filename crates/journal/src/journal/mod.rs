@@ -15,9 +15,6 @@ pub(crate) mod store;
 mod threads;
 pub(crate) mod wal;
 
-#[cfg(test)]
-mod tests;
-
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
