@@ -123,11 +123,19 @@ fn check_countable(name: &str, key: &Node<'_>) -> Result<(), Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Source;
+    use crate::source;
 
     #[test]
     fn common_countables_are_not_taken_for_slips() {
-        for name in ["gpu", "gpus", "licences", "fpga", "tpu", "disk"] {
-            assert_eq!(nearest(name, POOL_FIELDS), None, "{name}");
+        let source = Source::new("site.yaml", "x: 1");
+        let root = source::read(&source).expect("it is a map");
+        let key = &root.map().expect("it is a map")[0].0;
+        for name in ["gpu", "gpus", "tpus", "licences", "fpga", "disk"] {
+            assert_eq!(check_countable(name, key), Ok(()), "{name}");
+        }
+        for name in ["cpu", "memroy", "max_node", "ram"] {
+            assert!(check_countable(name, key).is_err(), "{name}");
         }
     }
 }
