@@ -1,0 +1,135 @@
+//! From a lease to a process: place, environment, command.
+
+use std::fs::{DirBuilder, create_dir_all};
+use std::io::{Error, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use engine::AllocationId;
+
+use super::slot_log::SlotLog;
+use crate::process::{ALLOCATION_MARK, ATTEMPT_MARK, allocation_mark};
+use crate::protocol::{Work, WorkCommand, WorkPlace};
+use crate::run_dir::RunDir;
+
+/// What all attempts of an allocation have in common.
+pub(super) struct Launcher {
+    run_dir: RunDir,
+    project: PathBuf,
+    run: String,
+    mark: String,
+}
+
+impl Launcher {
+    pub(super) fn new(run_dir: RunDir, project: PathBuf, allocation: AllocationId) -> Self {
+        let run = run_dir.id();
+        let mark = allocation_mark(&run, allocation);
+        Self { run_dir, project, run, mark }
+    }
+
+    /// Makes the place of an attempt and returns where its command is to run.
+    ///
+    /// # Errors
+    /// What could not be made, for people.
+    pub(super) fn prepare(&self, work: &Work) -> Result<PathBuf, String> {
+        match &work.place {
+            WorkPlace::Project(workdir) => Ok(self.project.join(workdir)),
+            WorkPlace::Private { workdir, links, outputs } => {
+                let root = self.run_dir.attempt(work.attempt);
+                make_private(&root, workdir, links, outputs)?;
+                Ok(root.join(workdir))
+            }
+        }
+    }
+
+    /// Removes the private folder of an attempt that left nothing to be taken from it.
+    pub(super) fn clear(&self, work: &Work) {
+        if let WorkPlace::Private { outputs, .. } = &work.place
+            && outputs.is_empty()
+            && let Err(error) = std::fs::remove_dir_all(self.run_dir.attempt(work.attempt))
+        {
+            eprintln!("failed to remove the folder of {}: {error}", work.attempt);
+        }
+    }
+
+    /// Starts the process.
+    ///
+    /// # Errors
+    /// Why it cannot be started, for people.
+    pub(super) fn spawn(&self, work: &Work, cwd: &Path, log: &SlotLog) -> Result<Child, String> {
+        let mut command = match &work.command {
+            WorkCommand::Shell(script) => {
+                let mut command = Command::new("/bin/sh");
+                command.args(["-e", "-c", script]);
+                command
+            }
+            WorkCommand::Argv(argv) => {
+                let (program, arguments) = argv.split_first().ok_or("its command is empty")?;
+                let mut command = Command::new(program);
+                command.args(arguments);
+                command
+            }
+        };
+        self.set_environment(&mut command, work);
+        // Nothing here may run between fork and exec: without such a hook the child is made by
+        // posix_spawn, whose cost does not depend on how much memory the keeper uses.
+        command.current_dir(cwd).process_group(0).stdin(Stdio::null());
+        let stream = |file: &std::fs::File| file.try_clone().map(Stdio::from);
+        stream(&log.out)
+            .and_then(|out| Ok((out, stream(&log.err)?)))
+            .and_then(|(out, err)| command.stdout(out).stderr(err).spawn())
+            .map_err(|error| explain(&error, work, cwd))
+    }
+
+    fn set_environment(&self, command: &mut Command, work: &Work) {
+        command
+            .env("FORESHARD_PROJECT", &self.project)
+            .env("FORESHARD_RUN", &self.run)
+            .env("FORESHARD_TASK", &work.task)
+            .env("FORESHARD_CPUS", work.granted.cpus.to_string())
+            .env("FORESHARD_MEMORY", work.granted.memory.0.to_string())
+            .envs(work.env.iter().map(|(name, value)| (name, value)))
+            // Last: whatever a task sets, its processes must be known as its own.
+            .env(ATTEMPT_MARK, work.attempt.to_string())
+            .env(ALLOCATION_MARK, &self.mark);
+    }
+}
+
+fn make_private(
+    root: &Path,
+    workdir: &str,
+    links: &[(String, String)],
+    outputs: &[String],
+) -> Result<(), String> {
+    let told = |path: &Path, error: &Error| format!("failed to make {}: {error}", path.display());
+    DirBuilder::new().mode(0o700).create(root).map_err(|error| told(root, &error))?;
+    let make_dir = |path: &Path| create_dir_all(path).map_err(|error| told(path, &error));
+    make_dir(&root.join(workdir))?;
+    for (link, target) in links {
+        let link = root.join(link.trim_end_matches('/'));
+        make_dir(link.parent().unwrap_or(root))?;
+        symlink(target, &link).map_err(|error| told(&link, &error))?;
+    }
+    for output in outputs {
+        let path = root.join(output);
+        // A folder that a link leads into is there, and is not ours to make.
+        make_dir(if output.ends_with('/') { &path } else { path.parent().unwrap_or(root) })?;
+    }
+    Ok(())
+}
+
+/// The system says only "no such file": of two possible ones.
+fn explain(error: &Error, work: &Work, cwd: &Path) -> String {
+    let program = match &work.command {
+        WorkCommand::Shell(_) => "/bin/sh",
+        WorkCommand::Argv(argv) => argv.first().map_or("", String::as_str),
+    };
+    match error.kind() {
+        ErrorKind::NotFound if !cwd.is_dir() => format!("no folder {} to run in", cwd.display()),
+        ErrorKind::NotFound => format!("no program `{program}`"),
+        ErrorKind::PermissionDenied => format!("not allowed to run `{program}`"),
+        _ => format!("failed to run `{program}`: {error}"),
+    }
+}
