@@ -141,8 +141,12 @@ impl Engine {
 
     /// The next thing to do.
     pub fn poll(&mut self) -> Output {
-        let wait = || Output::WaitUntil(self.state.next_retry());
-        self.outbox.pop_front().unwrap_or_else(wait)
+        if let Some(output) = self.outbox.pop_front() {
+            return output;
+        }
+        // In other phases a retry that is due stays due: nobody is to be woken for it.
+        let retries = self.state.phase == Phase::Running;
+        Output::WaitUntil(self.state.next_retry().filter(|_| retries))
     }
 
     /// What is known of the run.
@@ -390,7 +394,7 @@ impl Engine {
                 let failed = self.state.count(TaskState::Failed) > 0;
                 Some(if failed { Outcome::Failed } else { Outcome::Stalled })
             }
-            Phase::Cancelling if self.state.live.is_empty() => Some(Outcome::Cancelled),
+            Phase::Cancelling if self.is_idle() => Some(Outcome::Cancelled),
             Phase::Draining { .. } if self.is_idle() => None,
             Phase::Running
             | Phase::Draining { .. }

@@ -235,7 +235,10 @@ impl RunState {
                 self.step(*task, TaskStep::Reused)?;
                 self.on_published(workflow, *task, outputs.clone(), applied)?;
             }
-            Event::TaskChanged { task, .. } => self.step(*task, TaskStep::Changed)?,
+            Event::TaskChanged { task, .. } => {
+                self.step(*task, TaskStep::Changed)?;
+                self.unblock_inside(workflow, *task, applied)?;
+            }
             Event::CommandAccepted { command } => self.on_command(workflow, *command, applied)?,
             Event::RunPaused => self.advance(PhaseStep::Paused)?,
             Event::RunFinished { outcome } => self.advance(PhaseStep::Finished(*outcome))?,
@@ -370,7 +373,7 @@ impl RunState {
         for task in workflow.tasks() {
             let row = self.tasks[task.index()];
             if row.state == TaskState::Waiting && row.unmet == 0 {
-                self.unblock(task, applied)?;
+                self.unblock(workflow, task, applied)?;
             }
         }
         Ok(())
@@ -470,17 +473,53 @@ impl RunState {
             let row = &mut self.tasks[child.index()];
             row.unmet = row.unmet.checked_sub(1).ok_or("a parent was published twice")?;
             if row.unmet == 0 && row.state == TaskState::Waiting {
-                self.unblock(child, applied)?;
+                self.unblock(workflow, child, applied)?;
             }
         }
-        Ok(())
+        self.unblock_inside(workflow, task, applied)
     }
 
-    fn unblock(&mut self, task: TaskId, applied: &mut Applied) -> Result<(), String> {
-        let is_reusable = self.reusable.contains(task);
+    /// All parents in other shards are published: the task can run with its shard. An earlier
+    /// result is only compared when every input is there, so it waits until it is known what
+    /// becomes of the parents inside the shard, and is of no use if one of them runs again.
+    fn unblock(
+        &mut self,
+        workflow: &Workflow,
+        task: TaskId,
+        applied: &mut Applied,
+    ) -> Result<(), String> {
+        let is_decided = |state| !matches!(state, TaskState::Waiting | TaskState::Checking);
+        let is_done = |state| matches!(state, TaskState::Published | TaskState::Excluded);
+        let state_of = |parent: TaskId| self.tasks[parent.index()].state;
+        let has_result = self.reusable.contains(task);
+        if has_result && !workflow.parents(task).map(state_of).all(is_decided) {
+            return Ok(());
+        }
+        let is_reusable = has_result && workflow.parents(task).map(state_of).all(is_done);
         self.step(task, TaskStep::Unblocked { is_reusable })?;
         if is_reusable {
             applied.to_check.push(task);
+            return Ok(());
+        }
+        self.unblock_inside(workflow, task, applied)
+    }
+
+    /// What waits inside the shard to learn whether `task` runs again.
+    fn unblock_inside(
+        &mut self,
+        workflow: &Workflow,
+        task: TaskId,
+        applied: &mut Applied,
+    ) -> Result<(), String> {
+        if self.reusable.is_empty() {
+            return Ok(());
+        }
+        for child in workflow.children(task) {
+            let row = self.tasks[child.index()];
+            let is_inside = self.shard_of[child.index()] == self.shard_of[task.index()];
+            if is_inside && row.unmet == 0 && row.state == TaskState::Waiting {
+                self.unblock(workflow, child, applied)?;
+            }
         }
         Ok(())
     }
