@@ -1,4 +1,5 @@
-//! Prints how fast a journal takes records, by records per flush: in memory, written, synced.
+//! Prints how fast a journal takes records, by records per flush: in memory, written, synced; and
+//! how fast it is opened again.
 //!
 //! `cargo run --release -p journal --example journal_rate [directory]`
 
@@ -29,6 +30,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             );
         }
     }
+    recovery(std::path::Path::new(&base))
+}
+
+/// Opens a journal of a million records.
+fn recovery(base: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+    let dir = base.join(format!("journal-rate-{}", std::process::id()));
+    std::fs::create_dir(&dir)?;
+    let record = "x".repeat(RECORD_BYTES);
+    let mut journal = Journal::create(&dir, "", Setup::new("rate", Epoch(1)))?;
+    for _ in 0..50_000 {
+        for _ in 0..20 {
+            journal.append(&record);
+        }
+        journal.flush()?;
+        journal.wait_written(journal.last())?;
+    }
+    journal.close()?;
+    let start = Instant::now();
+    let (journal, recovered) = Journal::open(&dir, Setup::new("rate", Epoch(2)), |_, _| {})?;
+    println!("opened with {} records in {:.2} s", recovered.last, start.elapsed().as_secs_f64());
+    drop(journal);
+    std::fs::remove_dir_all(&dir)?;
     Ok(())
 }
 

@@ -11,16 +11,33 @@ mod inert {
     /// A place where a test may let the process die; nothing in this build.
     #[inline(always)]
     pub fn point(_name: &str) {}
+
+    /// Nothing in this build.
+    pub(crate) struct Whole;
+
+    impl Drop for Whole {
+        #[inline(always)]
+        fn drop(&mut self) {}
+    }
+
+    /// Nothing in this build.
+    #[inline(always)]
+    pub(crate) fn whole() -> Whole {
+        Whole
+    }
 }
 
 #[cfg(not(feature = "fault-injection"))]
 pub use inert::point;
 
+#[cfg(not(feature = "fault-injection"))]
+pub(crate) use inert::whole;
+
 #[cfg(feature = "fault-injection")]
 pub use armed::{hits, point};
 
 #[cfg(feature = "fault-injection")]
-pub(crate) use armed::{Wal, register};
+pub(crate) use armed::{Wal, register, whole};
 
 #[cfg(feature = "fault-injection")]
 mod armed {
@@ -29,7 +46,7 @@ mod armed {
     use std::io::Write;
     use std::path::{Path, PathBuf};
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+    use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak};
 
     /// A WAL and how much of it is safe.
     #[derive(Debug)]
@@ -44,6 +61,8 @@ mod armed {
         count: Option<File>,
         hits: Mutex<BTreeMap<String, u64>>,
         wals: Mutex<Vec<Weak<Wal>>>,
+        /// Held for writing by the thread that dies.
+        gate: RwLock<()>,
     }
 
     fn faults() -> &'static Faults {
@@ -62,6 +81,7 @@ mod armed {
                 count: text("FORESHARD_CRASH_COUNT").map(open),
                 hits: Mutex::default(),
                 wals: Mutex::default(),
+                gate: RwLock::default(),
             }
         })
     }
@@ -101,7 +121,14 @@ mod armed {
         wal
     }
 
+    /// While this is held no other thread lets the process die: between cutting a WAL and the end
+    /// of the process, nobody may read or sync it.
+    pub(crate) fn whole() -> RwLockReadGuard<'static, ()> {
+        faults().gate.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn die(faults: &Faults) -> ! {
+        let _gate = faults.gate.write().unwrap_or_else(PoisonError::into_inner);
         if faults.power {
             let wals = faults.wals.lock().unwrap_or_else(PoisonError::into_inner);
             for wal in wals.iter().filter_map(Weak::upgrade) {

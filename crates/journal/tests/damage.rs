@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use journal::{Damage, Epoch, Error, Journal, Options, Seq, Setup, read, repair, verify};
+use proptest::prelude::*;
 
 const FLUSH: u64 = 5;
 const FILES: [&str; 3] = ["journal.db", "journal.db-wal", "journal.mark"];
@@ -165,6 +166,32 @@ fn no_block_of_zeros_changes_what_is_read() {
     let crashed = crashed(100);
     crashed.damage("journal.db", zeros);
     assert_eq!(crashed.damage("journal.db-wal", zeros), []);
+}
+
+proptest! {
+    /// Bytes overwritten, a block in the place of another.
+    #[test]
+    fn no_misplaced_or_random_bytes_change_what_is_read(
+        damages in prop::collection::vec(
+            (any::<bool>(), any::<u16>(), any::<u16>(), prop::collection::vec(any::<u8>(), 1..64)),
+            4,
+        ),
+    ) {
+        thread_local!(static CRASHED: Crashed = crashed(100));
+        CRASHED.with(|crashed| {
+            crashed.damage(FILES[usize::from(damages[0].0)], |bytes| {
+                let place = |n: u16, size: usize| usize::from(n) % (bytes.len() - size);
+                let change = |(random, to, from, noise): &(bool, u16, u16, Vec<u8>)| {
+                    if *random {
+                        return (place(*to, noise.len()), noise.clone());
+                    }
+                    let (to, from) = (place(*to, 512) / 512 * 512, place(*from, 512) / 512 * 512);
+                    (to, bytes[from..from + 512].to_vec())
+                };
+                damages.iter().map(change).collect()
+            });
+        });
+    }
 }
 
 #[test]

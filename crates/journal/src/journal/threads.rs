@@ -59,10 +59,12 @@ impl Writer {
 
     fn write(&mut self, row: &Row, checkpoint: bool) -> rusqlite::Result<()> {
         fault::point("journal-write-before");
+        let whole = fault::whole();
         self.store.insert(row)?;
         self.end = Mark { seq: row.last, chain: row.chain };
         #[cfg(feature = "fault-injection")]
         let wal_bytes = self.store.wal_bytes()?;
+        drop(whole);
         let copy = self.snapshot;
         self.shared.wrote(self.end, |written| {
             if copy {
@@ -74,6 +76,7 @@ impl Writer {
             }
         });
         fault::point("journal-write-after");
+        let _whole = fault::whole();
         if checkpoint { self.store.checkpoint() } else { Ok(()) }
     }
 }
@@ -134,6 +137,7 @@ impl Syncer {
 
     fn sync(&mut self, written: &Written) -> std::io::Result<()> {
         fault::point("journal-sync-before");
+        let whole = fault::whole();
         if !place::names(&self.wal_path, &self.wal)? {
             return Err(std::io::Error::other("the WAL was replaced while in use"));
         }
@@ -141,6 +145,7 @@ impl Syncer {
         #[cfg(feature = "fault-injection")]
         self.registered.synced_bytes.store(written.wal_bytes, std::sync::atomic::Ordering::SeqCst);
         written.end.write(&self.mark)?;
+        drop(whole);
         if let Some(snapshot) = &mut self.snapshot {
             snapshot.add(&written.unread)?;
         }
