@@ -274,6 +274,20 @@ fn a_torn_tail_is_cut_and_reported_and_writing_goes_on() {
 }
 
 #[test]
+fn a_crashed_journal_is_recovered_without_shared_memory_too() {
+    let crashed = crashed(100);
+    let mut alone = setup(3);
+    alone.options.shared_memory = Some(false);
+    let mut found = Vec::new();
+    let visit = |_, record: &str| found.push(record.to_owned());
+    let (journal, _) = Journal::open(crashed.dir.path(), alone, visit).unwrap();
+    assert!(!crashed.dir.path().join("journal.db-shm").exists());
+    assert_eq!(found, records(100));
+    assert_eq!(read(crashed.dir.path()).unwrap(), records(100));
+    journal.close().unwrap();
+}
+
+#[test]
 fn damage_that_changes_nothing_does_not_hurt_later_writes_either() {
     let crashed = crashed(100);
     let harmless = crashed.damage("journal.db", |bytes| flips(bytes, 203));

@@ -56,10 +56,10 @@ fn look(dir: &Path, visit: &mut dyn FnMut(Seq, &str)) -> Result<Verified, Error>
 }
 
 fn look_at_snapshot(place: &Place, visit: &mut dyn FnMut(Seq, &str)) -> Result<Verified, Error> {
-    let mut follower = scan::Follower::new(None);
+    let mut checker = scan::Checker::new(None);
     let mut head = None;
     snapshot::read(&place.snapshot(), 0, |row| {
-        follower.accept(&row)?;
+        checker.accept(&row)?;
         if row.first == Seq::ZERO {
             head = Some(Head::of_row(&row).map_err(|what| (Seq::ZERO, what))?);
         } else {
@@ -68,7 +68,7 @@ fn look_at_snapshot(place: &Place, visit: &mut dyn FnMut(Seq, &str)) -> Result<V
         Ok(())
     })?;
     let head = head.ok_or_else(|| damaged(&place.snapshot(), Seq::ZERO, Damage::Missing))?;
-    Ok(Verified { head, last: follower.end().seq, epoch: follower.epoch() })
+    Ok(Verified { head, last: checker.end().seq, epoch: checker.epoch() })
 }
 
 /// Follows a journal that is being written: each [`Follower::poll`] gives what is new.

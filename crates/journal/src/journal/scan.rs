@@ -32,11 +32,11 @@ pub(crate) fn whole(
     marked: &Marked,
     visit: &mut dyn FnMut(Seq, &str),
 ) -> Result<Scanned, Error> {
-    let mut follower = Follower::new(Some(marked.mark));
+    let mut checker = Checker::new(Some(marked.mark));
     let scanned = store.at_one_time(|store| {
         let mut head = None;
         store.scan(Seq::ZERO, |row| {
-            follower.accept(&row)?;
+            checker.accept(&row)?;
             if row.first == Seq::ZERO {
                 head = Some(Head::of_row(&row).map_err(|what| (Seq::ZERO, what))?);
                 if row.records != marked.head || row.chain != marked.genesis {
@@ -53,10 +53,10 @@ pub(crate) fn whole(
     let path = place.database();
     let head = scanned.map_err(|e| reaching(e, marked.mark.seq))?;
     match head {
-        Some(head) if follower.end.seq >= marked.mark.seq => {
-            Ok(Scanned { head, end: follower.end, epoch: follower.epoch, marked: marked.mark.seq })
+        Some(head) if checker.end.seq >= marked.mark.seq => {
+            Ok(Scanned { head, end: checker.end, epoch: checker.epoch, marked: marked.mark.seq })
         }
-        Some(_) => Err(missing(&path, follower.end.seq.next(), marked.mark.seq)),
+        Some(_) => Err(missing(&path, checker.end.seq.next(), marked.mark.seq)),
         None => Err(missing(&path, Seq::ZERO, marked.mark.seq)),
     }
 }
@@ -77,14 +77,14 @@ fn reaching(error: Error, end: Seq) -> Error {
 
 /// Accepts rows that follow each other.
 #[derive(Debug)]
-pub(crate) struct Follower {
+pub(crate) struct Checker {
     mark: Option<Mark>,
     started: bool,
     end: Mark,
     epoch: Epoch,
 }
 
-impl Follower {
+impl Checker {
     /// Starts before the head.
     pub(crate) fn new(mark: Option<Mark>) -> Self {
         let end = Mark { seq: Seq::ZERO, chain: UNCHAINED };

@@ -29,7 +29,11 @@ const SCHEMA: &str = "CREATE TABLE flush(\
     first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, epoch INTEGER NOT NULL, \
     crc INTEGER NOT NULL, chain BLOB NOT NULL, records BLOB NOT NULL)";
 const INSERT: &str = "INSERT INTO flush VALUES(?1,?2,?3,?4,?5,?6)";
-const COLUMNS: &str = "first_seq, last_seq, epoch, crc, chain, records";
+const SELECT_ALL: &str =
+    "SELECT first_seq, last_seq, epoch, crc, chain, records FROM flush ORDER BY first_seq";
+const SELECT_FROM: &str = "SELECT first_seq, last_seq, epoch, crc, chain, records FROM flush \
+    WHERE first_seq >= coalesce((SELECT max(first_seq) FROM flush WHERE first_seq <= ?1), ?1) \
+    ORDER BY first_seq";
 
 /// How a connection is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,35 +181,21 @@ impl Store {
         from: Seq,
         mut visit: impl FnMut(Row) -> Result<(), (Seq, Damage)>,
     ) -> Result<(), Error> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM flush WHERE first_seq >= \
-             coalesce((SELECT max(first_seq) FROM flush WHERE first_seq <= ?1), ?1) \
-             ORDER BY first_seq"
-        );
-        let all = format!("SELECT {COLUMNS} FROM flush ORDER BY first_seq");
         let mut expected = from;
-        let misread = |at: Seq, e| self.misread(at, e);
-        let mut statement = if from == Seq::ZERO {
-            // All of them, even those with an impossible number.
-            self.db.prepare_cached(&all)
-        } else {
-            self.db.prepare_cached(&sql)
-        }
-        .map_err(|e| misread(expected, e))?;
-        let parameters = if from == Seq::ZERO { &[][..] } else { &[as_sql(from.0)][..] };
-        let mut rows = statement
-            .query(rusqlite::params_from_iter(parameters))
-            .map_err(|e| misread(expected, e))?;
-        loop {
-            let row = match rows.next() {
-                Ok(Some(row)) => row,
-                Ok(None) => return Ok(()),
-                Err(e) => return Err(misread(expected, e)),
-            };
+        // From the start, all of them: even those with an impossible number.
+        let (sql, parameter) = match from {
+            Seq::ZERO => (SELECT_ALL, None),
+            Seq(from) => (SELECT_FROM, Some(as_sql(from))),
+        };
+        let mut statement = self.db.prepare_cached(sql).map_err(|e| self.misread(expected, e))?;
+        let rows = statement.query(rusqlite::params_from_iter(parameter));
+        let mut rows = rows.map_err(|e| self.misread(expected, e))?;
+        while let Some(row) = rows.next().map_err(|e| self.misread(expected, e))? {
             let row = read_row(row).map_err(|what| damaged(&self.path, expected, what))?;
             expected = row.last.next();
             visit(row).map_err(|(at, what)| damaged(&self.path, at, what))?;
         }
+        Ok(())
     }
 
     /// Runs `work` on one unchanging view of the database.
