@@ -5,6 +5,7 @@
 //! what the keys mean is for [`crate::workflow_file`] and [`crate::site_file`].
 
 mod build;
+mod counted;
 pub mod fields;
 mod json;
 mod offsets;
@@ -21,7 +22,7 @@ use crate::diagnostic::{Code, Diagnostic, Source};
 /// How deep lists and maps may lie in each other.
 pub const MAX_DEPTH: usize = 128;
 /// How many nodes a text may have, aliases not repeated.
-pub const MAX_NODES: usize = 3_000_000;
+pub const MAX_NODES: usize = 2_000_000;
 /// How much aliases may repeat, in nodes; each 16 bytes of text count as one more.
 pub const MAX_REPEATED: usize = 1_000_000;
 /// How long a text may be, in bytes.

@@ -92,7 +92,12 @@ fn hostile_documents_are_refused_within_bounds() {
         bomb.push_str(&format!("a{i}: &a{i} [{alias}]\n"));
     }
     let long_values = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a, ".repeat(10_000));
-    for text in [deep, deep_lists, deep_block, bomb, long_values] {
+    let long_list = format!("- [{}]\n", "x,\n ".repeat(260_000));
+    let many_values = format!("[{}1]", "1,".repeat(2_000_000));
+    let many_anchors: String = (0..11_000).map(|i| format!("- &a{i} x\n")).collect();
+    let texts =
+        [deep, deep_lists, deep_block, bomb, long_values, long_list, many_values, many_anchors];
+    for text in texts {
         let source = Source::new("w.yaml", text);
         let found = diagnostics(&source, &[]);
         assert_eq!(found.len(), 1, "{found:?}");

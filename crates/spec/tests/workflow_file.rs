@@ -102,3 +102,179 @@ fn the_examples_are_without_mistakes() {
         assert!(good(text).n_tasks() > 1);
     }
 }
+
+fn environment(workflow: &Workflow, task: &str) -> BTreeMap<String, String> {
+    let task = workflow.find_task(task).unwrap();
+    let bindings = Bindings {
+        inputs: &[],
+        outputs: &[],
+        granted: workflow.resources(task),
+        attempt: 2,
+        project: "/project",
+        run: "r1",
+    };
+    workflow.environment(task, &bindings).unwrap().into_iter().collect()
+}
+
+fn task_file(fields: &str) -> String {
+    format!("foreshard: 1\nparams: {{n: 3, who: me}}\ntasks:\n  t:\n{fields}\n")
+}
+
+#[test]
+fn json_is_a_workflow_file_too() {
+    let workflow =
+        good("{\n\t\"foreshard\": 1,\n\t\"tasks\": {\"t\": {\"run\": \"echo \\ud83d\\ude00\"}}\n}");
+    assert_eq!(command(&workflow, "t"), shell("echo \u{1F600}"));
+}
+
+#[test]
+fn a_matrix_makes_every_combination_and_foreach_goes_side_by_side() {
+    let matrix = good(&task_file("    run: a\n    matrix: {x: [a, b], n: '1..{params.n}'}"));
+    assert_eq!(names(&matrix), ["t[a,1]", "t[a,2]", "t[a,3]", "t[b,1]", "t[b,2]", "t[b,3]"]);
+    let zipped = good(&task_file("    run: a\n    foreach: {x: [a, b], n: [0.50, 1]}"));
+    assert_eq!(names(&zipped), ["t[a,0.50]", "t[b,1]"]);
+    let maps = good(&task_file("    run: a\n    foreach: [{x: a, y: 1}, {y: 2, x: b}]"));
+    assert_eq!(names(&maps), ["t[a,1]", "t[b,2]"]);
+    let stepped = good(&task_file("    run: a\n    foreach: {x: {from: 10, to: 1, step: -4}}"));
+    assert_eq!(names(&stepped), ["t[10]", "t[6]", "t[2]"]);
+}
+
+#[test]
+fn a_fan_out_without_values_is_doubted_but_runs() {
+    let (workflow, diagnostics) = parse(&task_file("    run: a\n    foreach: {x: 1..0}"), &[]);
+    assert_eq!(workflow.unwrap().n_tasks(), 0);
+    assert!(diagnostics[0].message.contains("no task is made"), "{diagnostics:?}");
+}
+
+#[test]
+fn inputs_can_be_one_many_named_or_all_outputs_of_a_task() {
+    let workflow = good(
+        "foreshard: 1
+params: {extra: {type: list, default: [p, -q]}}
+tasks:
+  make: {foreach: {i: 1..2}, run: 'echo > {outputs}', outputs: 'o/{i}'}
+  use:
+    run: cat {inputs} {inputs.all} {inputs.two} {inputs[1]} {outputs.log}
+    inputs: {all: {outputs_of: make}, two: [a, b], extra: '{params.extra}'}
+    outputs: {main: x/, log: y}
+  last: {run: 'true', needs: ['make[2]', use]}
+",
+    );
+    assert_eq!(
+        command(&workflow, "use"),
+        shell("cat o/1 o/2 'a' 'b' 'p' ./-q o/1 o/2 'a' 'b' 'a' 'b' 'y'")
+    );
+    let last = workflow.find_task("last").unwrap();
+    let parents: Vec<String> = workflow.parents(last).map(|p| workflow.task_name(p)).collect();
+    assert_eq!(parents, ["make[2]", "use"]);
+}
+
+#[test]
+fn argv_expands_lists_only_where_they_stand_alone() {
+    let workflow = good(
+        "foreshard: 1\ntasks:\n  t:\n    inputs: [a b, c]\n    argv: [cat, '{inputs}', \
+         '-f={inputs}', '{task}', '$HOME', '{cpus}', '{memory.mib}']\n    resources: {cpus: 2.5, memory: 3MiB}",
+    );
+    let expected = ["cat", "a b", "c", "-f=a b c", "t", "$HOME", "2", "3"];
+    assert_eq!(command(&workflow, "t"), RenderedCommand::Argv(expected.map(str::to_owned).into()));
+}
+
+#[test]
+fn the_environment_holds_parameters_variables_and_what_is_declared() {
+    let workflow = good(&task_file(
+        "    run: a\n    foreach: {who: [you]}\n    env: {A: 1.10, B: '{params.who} {who} {attempt}'}",
+    ));
+    let environment = environment(&workflow, "t[you]");
+    let of = |name: &str| environment.get(name).map(String::as_str);
+    assert_eq!((of("A"), of("B")), (Some("1.10"), Some("me you 2")));
+    assert_eq!((of("PARAM_n"), of("PARAM_who")), (Some("3"), Some("you")));
+    assert_eq!((of("FORESHARD_TASK"), of("FORESHARD_ATTEMPT")), (Some("t[you]"), Some("2")));
+    assert_eq!((of("FORESHARD_PROJECT"), of("FORESHARD_CPUS")), (Some("/project"), Some("1")));
+}
+
+#[test]
+fn defaults_hold_where_a_task_says_nothing_and_maps_are_merged_by_name() {
+    let workflow = good(
+        "foreshard: 1
+params: {minutes: 5}
+defaults: {timeout: '{params.minutes}m', env: {A: a, B: b}, resources: {memory: 1GiB, gpu: 1}}
+tasks:
+  one: {run: x}
+  two:
+    run: x
+    timeout: 90s
+    env: {B: c}
+    resources: {cpus: 0.3, network: 10MB/s}
+    retries: {count: 2, backoff: 3s, factor: 1, max: 1h}
+    priority: -2
+    critical: true
+    estimate: 1h30m
+    env_from: [LANG, HOME]
+    workdir: sub/dir
+",
+    );
+    let [one, two] = &workflow.templates() else { panic!("two tasks") };
+    assert_eq!(one.timeout, Some(spec::Duration::from_secs(300)));
+    assert_eq!(two.timeout, Some(spec::Duration::from_secs(90)));
+    assert_eq!(one.resources.get(0).to_string(), "1 cpus, 1 GiB, 1 gpu");
+    let two_asks = two.resources.get(0).to_string();
+    assert_eq!(two_asks, "0.3 cpus, 1 GiB, 9.5 MiB/s network, 1 gpu");
+    let values = environment(&workflow, "two");
+    assert_eq!((values["A"].as_str(), values["B"].as_str()), ("a", "c"));
+    let retries = two.retries;
+    assert_eq!((retries.count, retries.backoff.0, retries.factor), (2, 3_000_000, 1.0));
+    assert_eq!((two.priority, two.critical, two.idempotent), (-2, true, true));
+    assert_eq!(*two.estimate.get(0), Some(spec::Duration::from_secs(5_400)));
+    assert_eq!(two.env_from, ["LANG", "HOME"]);
+    assert_eq!(two.workdir.as_deref(), Some("sub/dir"));
+}
+
+#[test]
+fn parameters_from_the_command_line_win_and_change_the_digest() {
+    let text = task_file("    run: echo {params.n}");
+    let run = |params: &[(&str, &str)]| parse(&text, params).0.unwrap();
+    assert_eq!(command(&run(&[]), "t"), shell("echo 3"));
+    let seven = run(&[("n", "7")]);
+    assert_eq!(command(&seven, "t"), shell("echo 7"));
+    assert_ne!(seven.digest(), run(&[]).digest());
+    assert_eq!(run(&[("n", "3")]).digest(), run(&[]).digest());
+}
+
+#[test]
+fn the_digest_of_a_command_follows_what_it_reads_and_nothing_else() {
+    let digest = |fields: &str, params: &[(&str, &str)]| {
+        let workflow = parse(&task_file(fields), params).0.unwrap();
+        workflow.command_digest(workflow.tasks().next().unwrap())
+    };
+    let plain = "    run: a {params.n} {cpus} {attempt}";
+    let reference = digest(plain, &[]);
+    assert_eq!(digest(plain, &[("who", "you")]), reference);
+    assert_eq!(
+        digest(&format!("{plain}\n    timeout: 1s\n    resources: {{cpus: 4}}"), &[]),
+        reference
+    );
+    for (fields, params) in [
+        (plain, &[("n", "4")][..]),
+        ("    run: a 3 {cpus} {attempt} ", &[]),
+        ("    argv: ['a {params.n} {cpus} {attempt}']", &[]),
+        ("    run: a {params.n} {cpus} {attempt}\n    env: {A: b}", &[]),
+        ("    run: a {params.n} {cpus} {attempt}\n    env_from: A", &[]),
+        ("    run: a {params.n} {cpus} {attempt}\n    workdir: A", &[]),
+        ("    run: a {params.n} {cpus} {attempt}\n    inputs: A", &[]),
+        ("    run: a {params.n} {cpus} {attempt}\n    outputs: A", &[]),
+    ] {
+        assert_ne!(digest(fields, params), reference, "{fields}");
+    }
+    let reads = "    run: a $PARAM_who";
+    assert_ne!(digest(reads, &[]), digest(reads, &[("who", "you")]));
+}
+
+#[test]
+fn a_gather_waits_for_every_row_of_a_large_fan_out() {
+    let workflow = good(
+        "foreshard: 1\ntasks:\n  a:\n    foreach: {i: 1..20000}\n    run: x\n    inputs: in/{i}\n    \
+         outputs: out/{i}\n  b: {run: x, inputs: out/*}\n",
+    );
+    assert_eq!((workflow.n_tasks(), workflow.n_edges()), (20_001, 20_000));
+    assert_eq!(workflow.files().len(), 40_001);
+}

@@ -9,6 +9,8 @@ use crate::diagnostic::{Code, Diagnostic};
 
 /// Each costs an entry here and one in the parser.
 const MAX_ANCHORS: usize = 10_000;
+/// More of the same kind help nobody.
+const MAX_MISTAKES: usize = 100;
 
 /// A list or map that is not closed yet.
 struct Open<'a> {
@@ -154,6 +156,9 @@ impl<'a> Builder<'a> {
         let mut seen: BTreeMap<&str, Range<usize>> = BTreeMap::new();
         for (key, _) in entries {
             let text = key.text().unwrap_or_default();
+            if self.mistakes.len() >= MAX_MISTAKES {
+                return;
+            }
             if let Some(first) = seen.get(text) {
                 let mistake = Diagnostic::error(Code::DuplicateKey, key.span())
                     .message(format!("`{text}` stands twice in this map"))

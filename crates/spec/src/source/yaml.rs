@@ -1,50 +1,43 @@
 //! YAML text as events for the builder.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 use super::Kind;
 use super::build::{Builder, too_deep};
+use super::counted::{Counted, MAX_MARKS};
 use super::offsets::Offsets;
 use crate::diagnostic::{Code, Diagnostic};
-
-/// How many of `,[]{}` a line may have: the parser holds the tokens of a line until its end, as
-/// a list in brackets could turn out to be a key.
-const MAX_MARKS: usize = 200_000;
 
 /// Feeds the builder.
 ///
 /// # Errors
 /// What ends the reading: syntax, or a bound.
 pub(super) fn feed<'a>(text: &'a str, builder: &mut Builder<'a>) -> Result<(), Diagnostic> {
-    check_lines(text)?;
+    let marks = Cell::new(0);
     let mut yaml = Yaml { text, offsets: Offsets::new(text), builder };
-    for event in Parser::new_from_str(text) {
+    let mut last = 0..0;
+    for event in Parser::new(Counted::new(text, &marks)) {
         match event {
-            Ok((event, span)) => yaml.take(event, span)?,
+            _ if marks.get() > MAX_MARKS => return Err(too_many_marks(last)),
+            Ok((event, span)) => {
+                last = yaml.take(event, span)?;
+                marks.set(0);
+            }
             Err(error) => return Err(yaml.syntax(&error)),
         }
     }
     Ok(())
 }
 
-fn check_lines(text: &str) -> Result<(), Diagnostic> {
-    let (mut marks, mut start) = (0, 0);
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'\n' => (marks, start) = (0, at + 1),
-            b',' | b'[' | b']' | b'{' | b'}' => marks += 1,
-            _ => {}
-        }
-        if marks > MAX_MARKS {
-            let mistake = Diagnostic::error(Code::Limit, start..start);
-            let message = format!("a line has more than {MAX_MARKS} commas and brackets");
-            return Err(mistake.message(message).help("put long lists on several lines"));
-        }
-    }
-    Ok(())
+/// `last` is the event before.
+fn too_many_marks(last: Range<usize>) -> Diagnostic {
+    let message = format!("`[ ]` or `{{ }}` holds more than {MAX_MARKS} commas and brackets");
+    let mistake = Diagnostic::error(Code::Limit, last.end..last.end).message(message);
+    mistake.help("write long lists with one `- item` a line")
 }
 
 struct Yaml<'a, 'b> {
@@ -54,8 +47,10 @@ struct Yaml<'a, 'b> {
 }
 
 impl<'a> Yaml<'a, '_> {
-    fn take(&mut self, event: Event<'a>, at: Span) -> Result<(), Diagnostic> {
-        let span = self.span(at);
+    /// Passes an event on, and tells where it stands.
+    fn take(&mut self, event: Event<'a>, at: Span) -> Result<Range<usize>, Diagnostic> {
+        let at = self.span(at);
+        let span = at.clone();
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let quoted = style != ScalarStyle::Plain
@@ -79,7 +74,8 @@ impl<'a> Yaml<'a, '_> {
                     .help("put each workflow into a file of its own and remove the `---`"))
             }
             _ => Ok(()),
-        }
+        }?;
+        Ok(at)
     }
 
     /// Text that stands in the file as it is needs no copy.
