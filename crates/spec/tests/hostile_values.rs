@@ -12,7 +12,7 @@ use spec::diagnostic::Source;
 use spec::{Resources, TaskId, Workflow, workflow_file};
 
 /// Words of a command around a value `@`, and what the program must see.
-const CONTEXTS: [(&str, &str); 15] = [
+const CONTEXTS: [(&str, &str); 16] = [
     ("@", "@"),
     ("pre@post", "pre@post"),
     ("--flag=@", "--flag=@"),
@@ -23,6 +23,7 @@ const CONTEXTS: [(&str, &str); 15] = [
     (r#""$a@""#, "A@"),
     (r#""${a}@$a""#, "A@A"),
     (r#""\"@\"""#, "\"@\""),
+    (r#""$( (:); printf '%s.' @)""#, "@."),
     ("'pre @ post'", "pre @ post"),
     (r"'it'\''s @'", "it's @"),
     (r#""$(printf '%s.' "@")""#, "@."),
