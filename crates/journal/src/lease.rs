@@ -10,13 +10,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FlockOperation, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use serde::{Deserialize, Serialize};
 
-use crate::journal::place::{check_file, sync_dir};
+use crate::journal::place::{check_file, create_file, sync_dir};
 use crate::number::Epoch;
 use crate::process::ProcessStamp;
 
@@ -249,7 +250,7 @@ fn latest(dir: &Path) -> Result<Option<Epoch>, Error> {
 
 fn try_lock(path: &Path) -> Result<Option<File>, Error> {
     check_file(path).map_err(Error::Unsafe)?;
-    let open = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o644).open(path);
     let lock = open.map_err(io(path))?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(lock)),
@@ -286,7 +287,7 @@ fn age(dir: &Path, path: &Path) -> Result<Option<Duration>, Error> {
     };
     let probe = dir.join(format!("lease.probe-{}", unique()));
     let now =
-        File::create(&probe).and_then(|mut file| file.write_all(b".")).and_then(|()| time(&probe));
+        create_file(&probe).and_then(|mut file| file.write_all(b".")).and_then(|()| time(&probe));
     let _ = fs::remove_file(&probe);
     // Who may not write here only looks, and its own clock will do.
     Ok(now.unwrap_or_else(|_| SystemTime::now()).duration_since(touched).ok())
@@ -307,7 +308,7 @@ fn read_note(path: &Path) -> Result<Option<Note>, Error> {
 fn write_note(dir: &Path, note: &Note) -> Result<PathBuf, Error> {
     let new = dir.join(format!("lease.new-{}", unique()));
     let text = serde_json::to_vec(note).expect("numbers and strings always serialize");
-    File::create(&new)
+    create_file(&new)
         .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
         .map_err(io(&new))?;
     Ok(new)

@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::error::Error;
+use crate::journal::place::create_file;
 use crate::journal::row::Chain;
 use crate::number::Seq;
 
@@ -67,7 +68,7 @@ impl Marked {
         bytes.extend_from_slice(&self.head);
         let crc = crc32c::crc32c(&bytes[RECORD..]);
         bytes.extend_from_slice(&crc.to_le_bytes());
-        let mut file = File::create(path).map_err(Error::io(path))?;
+        let mut file = create_file(path).map_err(Error::io(path))?;
         file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(Error::io(path))
     }
 

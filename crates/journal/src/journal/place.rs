@@ -1,7 +1,7 @@
 //! Where a journal's files are, and whether they may be trusted as files.
 
-use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
@@ -84,6 +84,11 @@ pub(crate) fn check_file(path: &Path) -> Result<bool, Error> {
         return Ok(true);
     };
     Err(Error::Unsafe { path: path.to_owned(), what })
+}
+
+/// Makes or empties a file that, whatever the umask, not everybody may write.
+pub(crate) fn create_file(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(path)
 }
 
 /// Whether `path` still names the file that is open.

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::{Damage, Error};
-use crate::journal::place::Place;
+use crate::journal::place::{Place, create_file};
 use crate::journal::row::{Chain, Row};
 use crate::journal::store::{ROW_BYTES_MAX, Store, damaged};
 use crate::number::{Epoch, Seq};
@@ -30,7 +30,7 @@ impl Snapshot {
     pub(crate) fn create(place: &Place, store: &Store, every: Duration) -> Result<Self, Error> {
         let path = place.snapshot();
         let new = path.with_extension("snapshot.new");
-        let mut file = File::create(&new).map_err(Error::io(&new))?;
+        let mut file = create_file(&new).map_err(Error::io(&new))?;
         let mut bytes = Vec::new();
         let mut failed = Ok(());
         store.scan(Seq::ZERO, |row| {

@@ -10,14 +10,14 @@ mod carve;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::journal::mark::{self, Marked};
-use crate::journal::place::{Place, check_file, sync_dir};
+use crate::journal::place::{Place, check_file, create_file, sync_dir};
 use crate::journal::row::{Head, Row, UNCHAINED};
 use crate::journal::store::Store;
 use crate::journal::{marked_by, verify};
@@ -156,7 +156,7 @@ fn free_number(place: &Place) -> u32 {
 /// Writes a file that is there whole or not at all.
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let new = path.with_extension("new");
-    File::create(&new)
+    create_file(&new)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&new, path))
         .map_err(Error::io(path))
