@@ -57,6 +57,18 @@ pub enum LossCause {
     CommitLost,
 }
 
+impl LossCause {
+    /// Whether it counts towards how often a task may be lost; a person who stops a run does not
+    /// wear its tasks out.
+    #[must_use]
+    pub fn is_held_against_task(self) -> bool {
+        match self {
+            Self::KeeperDied | Self::MachineRestarted | Self::CommitLost => true,
+            Self::Stopped => false,
+        }
+    }
+}
+
 impl std::fmt::Display for FailureCause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

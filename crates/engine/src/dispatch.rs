@@ -14,7 +14,7 @@ use crate::task_state::TaskState;
 impl Engine {
     /// Grants what can be granted, and asks for capacity where there is none.
     pub(crate) fn dispatch(&mut self) {
-        if self.state.phase != Phase::Running || self.is_failing_fast() {
+        if !self.may_start() {
             return;
         }
         let waiting: Vec<ZoneId> = (0..self.state.grantable.len())
@@ -28,6 +28,11 @@ impl Engine {
                 Some(_) => {}
             }
         }
+    }
+
+    /// Whether anything new may start.
+    pub(crate) fn may_start(&self) -> bool {
+        self.state.phase == Phase::Running && !self.is_failing_fast()
     }
 
     fn allocation_in(&self, zone: ZoneId) -> Option<(AllocationId, AllocationState)> {

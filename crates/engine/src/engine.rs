@@ -5,7 +5,7 @@
 //! drives makes it durable first, as far as [`Action::needs_sync`] says. The same inputs give the
 //! same outputs, byte for byte. Inputs that are stale, repeated or out of order produce nothing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use plan::Plan;
@@ -19,8 +19,10 @@ use crate::input::{Command, Input, Observation, Report, ReuseVerdict};
 use crate::outcome::{Manifest, Outcome, Usage};
 use crate::phase::{Phase, PhaseStep};
 use crate::ranges::TaskRanges;
-use crate::run_state::{InvalidHistory, RunState};
+use crate::run_state::{InvalidHistory, LiveAttempt, RunState};
 use crate::task_state::TaskState;
+
+pub(crate) type ByAllocation = BTreeMap<AllocationId, Vec<AttemptId>>;
 
 /// What whoever drives the engine has to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +56,7 @@ pub struct Engine {
     pub(crate) now: Timestamp,
     outbox: VecDeque<Output>,
     to_check: Vec<TaskId>,
+    to_publish: Vec<TaskId>,
     /// Whether allocations were told to end, so that they are told once.
     pub(crate) is_closing: bool,
 }
@@ -75,7 +78,8 @@ impl Engine {
     /// Takes over a run from its records, as the orchestrator of `epoch`.
     ///
     /// # Errors
-    /// The first record that does not follow from those before it.
+    /// The first record that does not follow from those before it; or there is no plan among them:
+    /// then nothing was done yet, and the run can only be started anew.
     pub fn resume<'a>(
         workflow: Arc<Workflow>,
         records: impl IntoIterator<Item = &'a Record>,
@@ -83,10 +87,13 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Self, InvalidHistory> {
         let state = RunState::replay(&workflow, records)?;
+        if state.plan.is_none() {
+            return Err(InvalidHistory { seq: state.seq, why: "it ends before a plan".to_owned() });
+        }
         Ok(Self::take_over(workflow, state, epoch, now))
     }
 
-    /// Takes over a run whose records have been replayed.
+    /// Takes over a run whose records, a plan among them, have been replayed.
     #[must_use]
     pub fn take_over(
         workflow: Arc<Workflow>,
@@ -112,16 +119,27 @@ impl Engine {
         let tasks = engine.workflow.tasks();
         engine.to_check =
             tasks.filter(|&t| engine.state.task(t).state == TaskState::Checking).collect();
+        engine.to_publish =
+            engine.committed_in(TaskState::Committed).into_iter().map(AttemptId::task).collect();
         if engine.state.phase == Phase::Cancelling {
             engine.kill_all();
+        } else if engine.is_failing_fast() {
+            engine.revoke_waiting();
         }
         engine.settle();
         engine
     }
 
     fn with_state(workflow: Arc<Workflow>, state: RunState, now: Timestamp) -> Self {
-        let (outbox, to_check) = (VecDeque::new(), Vec::new());
-        Self { workflow, state, now, outbox, to_check, is_closing: false }
+        Self {
+            workflow,
+            state,
+            now,
+            outbox: VecDeque::new(),
+            to_check: Vec::new(),
+            to_publish: Vec::new(),
+            is_closing: false,
+        }
     }
 
     /// Takes in one input.
@@ -161,6 +179,7 @@ impl Engine {
         let applied = self.state.fold(&self.workflow, &record);
         let applied = applied.expect("the engine only decides what its own lifecycles allow");
         self.to_check.extend(applied.to_check);
+        self.to_publish.extend(applied.to_publish);
         self.outbox.push_back(Output::Record(record));
     }
 
@@ -195,7 +214,15 @@ impl Engine {
     }
 
     fn publish_commits(&mut self) {
-        let attempts = self.committed_in(TaskState::Committed);
+        let mut tasks = std::mem::take(&mut self.to_publish);
+        tasks.sort_unstable();
+        tasks.dedup();
+        tasks.retain(|&task| {
+            self.state.task(task).state == TaskState::Committed
+                && self.state.has_all_inputs(&self.workflow, task)
+        });
+        let number = |task: &TaskId| self.state.committed[task].number;
+        let attempts: Vec<_> = tasks.iter().map(|task| AttemptId(*task, number(task))).collect();
         if !attempts.is_empty() {
             self.emit(Event::PublishIntended { attempts: attempts.clone() });
             self.perform(Action::Publish { attempts });
@@ -235,11 +262,8 @@ impl Engine {
         }
     }
 
-    fn live_by_allocation(
-        &self,
-        is_wanted: impl Fn(&crate::run_state::LiveAttempt) -> bool,
-    ) -> std::collections::BTreeMap<AllocationId, Vec<AttemptId>> {
-        let mut by_allocation = std::collections::BTreeMap::<_, Vec<AttemptId>>::new();
+    fn live_by_allocation(&self, is_wanted: impl Fn(&LiveAttempt) -> bool) -> ByAllocation {
+        let mut by_allocation = ByAllocation::new();
         for (&task, live) in &self.state.live {
             if is_wanted(live) {
                 let attempt = AttemptId(task, live.number);
@@ -280,7 +304,7 @@ impl Engine {
             }
             Report::Committed { attempt, usage, outputs } => {
                 if self.live_in(attempt, allocation).is_some() {
-                    self.emit(Event::AttemptCommitted { attempt, usage, outputs });
+                    self.on_commit(attempt, usage, outputs);
                 }
             }
             Report::Failed { attempt, cause, usage } => {
@@ -313,12 +337,16 @@ impl Engine {
         }
     }
 
+    fn on_commit(&mut self, attempt: AttemptId, usage: Usage, outputs: Manifest) {
+        if self.stands_on_firm_ground(attempt.task()) {
+            self.emit(Event::AttemptCommitted { attempt, usage, outputs });
+        } else {
+            self.lose(attempt, LossCause::CommitLost, false);
+        }
+    }
+
     /// The live attempt, if `attempt` is the current one and lives in `allocation`.
-    fn live_in(
-        &self,
-        attempt: AttemptId,
-        allocation: AllocationId,
-    ) -> Option<&crate::run_state::LiveAttempt> {
+    fn live_in(&self, attempt: AttemptId, allocation: AllocationId) -> Option<&LiveAttempt> {
         let live = self.state.live.get(&attempt.task())?;
         (live.number == attempt.number() && live.allocation == allocation).then_some(live)
     }
@@ -335,25 +363,40 @@ impl Engine {
         let can_retry = used < retries.count && !matches!(cause, FailureCause::MayHaveRun(_));
         let pause = retries.pause(u32::from(used) + 1);
         let retry_at = can_retry.then(|| self.now + pause);
+        self.give_up_what_built_on(attempt.task());
+        self.record_failure(attempt, cause, usage, retry_at);
+    }
+
+    fn record_failure(
+        &mut self,
+        attempt: AttemptId,
+        cause: FailureCause,
+        usage: Usage,
+        retry_at: Option<Timestamp>,
+    ) {
         self.emit(Event::AttemptFailed { attempt, cause, usage, retry_at });
+        if self.is_failing_fast() && retry_at.is_none() {
+            self.revoke_waiting();
+        }
     }
 
     /// The place failed the task. `was_idle`: it certainly had not started.
     fn lose(&mut self, attempt: AttemptId, cause: LossCause, was_idle: bool) {
+        self.give_up_what_built_on(attempt.task());
+        self.lose_alone(attempt, cause, was_idle);
+    }
+
+    pub(crate) fn lose_alone(&mut self, attempt: AttemptId, cause: LossCause, was_idle: bool) {
         let task = attempt.task();
         let losses = u32::from(self.state.task(task).losses);
-        let is_blameless = cause == LossCause::Stopped;
-        let idempotent = self.workflow.template(task).idempotent;
-        let final_cause = if !idempotent && !was_idle {
+        let is_worn_out = losses >= self.state.options.losses_max && cause.is_held_against_task();
+        let final_cause = if !self.workflow.template(task).idempotent && !was_idle {
             Some(FailureCause::MayHaveRun(cause))
-        } else if losses >= self.state.options.losses_max && !is_blameless {
-            Some(FailureCause::LostTooOften(losses + 1))
         } else {
-            None
+            is_worn_out.then_some(FailureCause::LostTooOften(losses + 1))
         };
         if let Some(cause) = final_cause {
-            let usage = Usage::default();
-            self.emit(Event::AttemptFailed { attempt, cause, usage, retry_at: None });
+            self.record_failure(attempt, cause, Usage::default(), None);
         } else {
             self.emit(Event::AttemptLost { attempt, cause });
         }
@@ -363,10 +406,14 @@ impl Engine {
         if !self.is_publishing(attempt) {
             return;
         }
+        let running = self.running_on(attempt.task());
         if is_lost {
             self.lose(attempt, LossCause::CommitLost, false);
         } else {
             self.fail(attempt, FailureCause::CannotPublish(why), Usage::default());
+        }
+        for (allocation, attempts) in running {
+            self.perform(Action::Kill { allocation, attempts });
         }
     }
 
@@ -470,7 +517,12 @@ impl Engine {
             .map(|(&task, live)| AttemptId(task, live.number))
             .filter(|attempt| !known.contains(attempt))
             .collect();
-        if !unknown.is_empty() {
+        if !self.may_start() {
+            // It was never sent them, and it never will be.
+            for attempt in unknown {
+                self.emit(Event::AttemptRevoked { attempt });
+            }
+        } else if !unknown.is_empty() {
             let leases = unknown.into_iter().map(|attempt| self.lease(attempt)).collect();
             self.perform(Action::Lease { allocation, leases });
         }

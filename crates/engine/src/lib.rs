@@ -11,6 +11,7 @@
 
 pub mod action;
 pub mod allocation_state;
+mod built_on;
 pub mod cause;
 mod dispatch;
 pub mod engine;

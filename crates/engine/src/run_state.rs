@@ -125,6 +125,8 @@ pub struct InvalidHistory {
 pub(crate) struct Applied {
     /// Tasks whose earlier results are to be compared.
     pub(crate) to_check: Vec<TaskId>,
+    /// Committed tasks that can perhaps be published now.
+    pub(crate) to_publish: Vec<TaskId>,
 }
 
 impl RunState {
@@ -204,6 +206,9 @@ impl RunState {
         applied: &mut Applied,
     ) -> Result<(), String> {
         match event {
+            _ if self.seq == 0 && !matches!(event, Event::RunStarted { .. }) => {
+                return Err("a history begins with the start of its run".to_owned());
+            }
             Event::RunStarted { options, selected, reusable, workflow: digest } => {
                 if self.seq > 0 || *digest != workflow.digest() {
                     return Err("it starts another run".to_owned());
@@ -229,7 +234,10 @@ impl RunState {
                     self.step(task, TaskStep::RetryDue)?;
                 }
                 let due: BTreeSet<TaskId> = tasks.iter().copied().collect();
-                self.held.retain(|(_, held)| !due.contains(held));
+                // Those that are due come first, so that nothing else is looked at.
+                while self.held.first().is_some_and(|(_, held)| due.contains(held)) {
+                    self.held.pop_first();
+                }
             }
             Event::TaskReused { task, outputs, .. } => {
                 self.step(*task, TaskStep::Reused)?;
@@ -269,9 +277,10 @@ impl RunState {
             Event::AttemptFailed { attempt, cause, retry_at, .. } => {
                 self.on_failed(workflow, *attempt, cause, *retry_at)?;
             }
-            Event::AttemptLost { attempt, .. } => {
+            Event::AttemptLost { attempt, cause } => {
                 let task = self.end_attempt(*attempt)?;
-                self.row_mut(task)?.losses += 1;
+                let row = self.row_mut(task)?;
+                row.losses = row.losses.saturating_add(u16::from(cause.is_held_against_task()));
                 self.give_back(workflow, task)?;
             }
             Event::AttemptRevoked { attempt } => {
@@ -384,12 +393,21 @@ impl RunState {
         allocation: AllocationId,
         shards: &[ShardGrant],
     ) -> Result<(), String> {
+        if self.allocation_mut(allocation)?.state != AllocationState::Up {
+            return Err(format!("{allocation} is not there to be granted anything"));
+        }
         for ShardGrant(shard, epoch, attempts) in shards {
             let row = self.shards.get_mut(shard.0 as usize);
-            row.ok_or_else(|| format!("there is no {shard}"))?.epoch = *epoch;
+            let row = row.ok_or_else(|| format!("there is no {shard}"))?;
+            if std::mem::replace(&mut row.epoch, *epoch) >= *epoch {
+                return Err(format!("{shard} was granted under epoch {epoch} before"));
+            }
             for attempt in attempts {
                 self.step(attempt.task(), TaskStep::Granted)?;
-                self.row_mut(attempt.task())?.attempts = attempt.number();
+                let row = self.row_mut(attempt.task())?;
+                if std::mem::replace(&mut row.attempts, attempt.number()) >= attempt.number() {
+                    return Err(format!("{attempt} was granted before"));
+                }
                 let live = LiveAttempt { number: attempt.number(), allocation, started: None };
                 self.live.insert(attempt.task(), live);
             }
@@ -407,14 +425,23 @@ impl RunState {
     ) -> Result<(), String> {
         let allocation = self.live_mut(attempt)?.allocation;
         let task = self.end_attempt(attempt)?;
-        self.step(task, TaskStep::Committed { has_outputs: !outputs.is_empty() })?;
-        if outputs.is_empty() {
+        let is_published = outputs.is_empty() && self.has_all_inputs(workflow, task);
+        self.step(task, TaskStep::Committed { has_outputs: !is_published })?;
+        if is_published {
             return self.on_published(workflow, task, Manifest::new(), applied);
         }
         let number = attempt.number();
         let committed = CommittedAttempt { number, allocation, outputs: outputs.clone() };
         self.committed.insert(task, committed);
+        applied.to_publish.push(task);
         Ok(())
+    }
+
+    /// Whether all that a task reads has its final name; until then nothing that was made from it
+    /// has one either.
+    pub(crate) fn has_all_inputs(&self, workflow: &Workflow, task: TaskId) -> bool {
+        let is_there = |state| matches!(state, TaskState::Published | TaskState::Excluded);
+        workflow.parents(task).all(|parent| is_there(self.tasks[parent.index()].state))
     }
 
     fn on_failed(
@@ -467,10 +494,13 @@ impl RunState {
         self.outputs[task.index()] = outputs;
         let shard = self.shard_of[task.index()];
         for child in workflow.children(task) {
+            let row = &mut self.tasks[child.index()];
             if self.shard_of[child.index()] == shard {
+                if row.state == TaskState::Committed {
+                    applied.to_publish.push(child);
+                }
                 continue;
             }
-            let row = &mut self.tasks[child.index()];
             row.unmet = row.unmet.checked_sub(1).ok_or("a parent was published twice")?;
             if row.unmet == 0 && row.state == TaskState::Waiting {
                 self.unblock(workflow, child, applied)?;
@@ -489,13 +519,12 @@ impl RunState {
         applied: &mut Applied,
     ) -> Result<(), String> {
         let is_decided = |state| !matches!(state, TaskState::Waiting | TaskState::Checking);
-        let is_done = |state| matches!(state, TaskState::Published | TaskState::Excluded);
         let state_of = |parent: TaskId| self.tasks[parent.index()].state;
         let has_result = self.reusable.contains(task);
         if has_result && !workflow.parents(task).map(state_of).all(is_decided) {
             return Ok(());
         }
-        let is_reusable = has_result && workflow.parents(task).map(state_of).all(is_done);
+        let is_reusable = has_result && self.has_all_inputs(workflow, task);
         self.step(task, TaskStep::Unblocked { is_reusable })?;
         if is_reusable {
             applied.to_check.push(task);
@@ -530,8 +559,11 @@ impl RunState {
         while let Some(task) = stack.pop() {
             let can_skip = match self.tasks[task.index()].state {
                 TaskState::Waiting | TaskState::Checking | TaskState::Ready => true,
-                TaskState::Held
-                | TaskState::Excluded
+                TaskState::Held => {
+                    self.held.retain(|&(_, held)| held != task);
+                    true
+                }
+                TaskState::Excluded
                 | TaskState::Leased
                 | TaskState::Committed
                 | TaskState::Publishing

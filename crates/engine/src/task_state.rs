@@ -52,7 +52,8 @@ pub enum TaskStep {
     GivenBack,
     /// The attempt committed.
     Committed {
-        /// Whether there is something to publish.
+        /// Whether publishing is a step of its own: there is something to publish, or something of
+        /// its shard that must be published before.
         has_outputs: bool,
     },
     /// The attempt failed.
@@ -103,7 +104,9 @@ impl TaskState {
             (S::Leased, T::Committed { has_outputs: true }) => Ok(S::Committed),
             (S::Leased, T::Committed { has_outputs: false }) => Ok(S::Published),
             (S::Leased | S::Publishing, T::Failed { retries: true }) => Ok(S::Held),
-            (S::Leased | S::Publishing, T::Failed { retries: false }) => Ok(S::Failed),
+            (S::Leased | S::Committed | S::Publishing, T::Failed { retries: false }) => {
+                Ok(S::Failed)
+            }
             (S::Held, T::RetryDue) => Ok(S::Ready),
             (S::Committed, T::PublishIntended) => Ok(S::Publishing),
             (S::Publishing, T::Published) => Ok(S::Published),

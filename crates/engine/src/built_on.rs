@@ -1,0 +1,67 @@
+//! Inside a shard, tasks build on commits that are not published yet: what becomes of them when
+//! such a commit comes to nothing.
+
+use spec::TaskId;
+
+use crate::cause::LossCause;
+use crate::engine::{ByAllocation, Engine};
+use crate::id::AttemptId;
+use crate::task_state::TaskState;
+
+impl Engine {
+    /// Whether what a task of this shard was made from is safe, or may still turn out to be: its
+    /// report can come before those of its parents.
+    pub(crate) fn stands_on_firm_ground(&self, task: TaskId) -> bool {
+        self.workflow.parents(task).all(|parent| match self.state.task(parent).state {
+            TaskState::Leased
+            | TaskState::Committed
+            | TaskState::Publishing
+            | TaskState::Published
+            | TaskState::Excluded => true,
+            TaskState::Waiting
+            | TaskState::Checking
+            | TaskState::Ready
+            | TaskState::Held
+            | TaskState::Failed
+            | TaskState::Skipped => false,
+        })
+    }
+
+    /// Gives up commits that were made from an attempt at `task` that is about to end in vain.
+    /// Comes first, so that no crash in between can leave a commit that waits for nothing.
+    pub(crate) fn give_up_what_built_on(&mut self, task: TaskId) {
+        if self.state.committed().is_empty() {
+            return;
+        }
+        let mut below = self.below_in_shard(task);
+        below.retain(|&task| self.state.task(task).state == TaskState::Committed);
+        for task in below {
+            let attempt = AttemptId(task, self.state.committed()[&task].number);
+            self.lose_alone(attempt, LossCause::CommitLost, false);
+        }
+    }
+
+    /// Attempts that may be reading what `task` committed.
+    pub(crate) fn running_on(&self, task: TaskId) -> ByAllocation {
+        let mut running = ByAllocation::new();
+        for task in self.below_in_shard(task) {
+            if let Some(live) = self.state.live().get(&task) {
+                let attempt = AttemptId(task, live.number);
+                running.entry(live.allocation).or_default().push(attempt);
+            }
+        }
+        running
+    }
+
+    /// All descendants of `task` inside its shard, each once.
+    fn below_in_shard(&self, task: TaskId) -> Vec<TaskId> {
+        let shard = self.state.shard_of(task);
+        let mut below = std::collections::BTreeSet::new();
+        let mut stack = vec![task];
+        while let Some(task) = stack.pop() {
+            let inside = |child: &TaskId| self.state.shard_of(*child) == shard;
+            stack.extend(self.workflow.children(task).filter(inside).filter(|&c| below.insert(c)));
+        }
+        below.into_iter().collect()
+    }
+}
