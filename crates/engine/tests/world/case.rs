@@ -26,6 +26,8 @@ pub(crate) struct Case {
     pub(crate) reusable: TaskRanges,
     /// By task.
     pub(crate) scripts: Vec<Script>,
+    /// How long it can take to give outputs their final names.
+    pub(crate) publishing: Duration,
     /// By zone.
     pub(crate) capacities: Vec<Resources>,
     pub(crate) faults: Faults,
@@ -109,6 +111,7 @@ impl Case {
             reusable: TaskRanges::from_sorted(reusable),
             scripts,
             capacities: (0..n_zones).map(|_| cpus(rng.between(2, 4) as u32)).collect(),
+            publishing: Duration::from_secs(rng.pick(&[1, 1, 60])),
             faults,
             commands,
             retries_of_run: rng.pick(&[0, 0, 1, 2]),
@@ -118,13 +121,6 @@ impl Case {
     /// Whether a task has something to publish.
     pub(crate) fn has_outputs(&self, task: TaskId) -> bool {
         !self.workflow.outputs(task).is_empty()
-    }
-
-    /// How often the outputs of a task cannot be given their final names. Never while a task of
-    /// its shard may be reading them where they were committed.
-    pub(crate) fn publish_failures(&self, task: TaskId) -> usize {
-        let is_last = !self.workflow.children(task).any(|child| self.are_together(task, child));
-        if is_last { self.scripts[task.index()].publish_failures } else { 0 }
     }
 
     /// Whether two tasks travel together.
@@ -189,6 +185,7 @@ fn random_template(rng: &mut Rng, task: usize) -> Template {
 
 fn random_scripts(rng: &mut Rng, templates: &[Template], has_outputs: &[bool]) -> Vec<Script> {
     let trouble = rng.pick(&[0, 200, 500]);
+    let disk_trouble = rng.pick(&[0, 0, 100, 600]);
     let mut scripts = Vec::new();
     for (template, &has_outputs) in templates.iter().zip(has_outputs) {
         let mut kinds = vec![Failure::Exit, Failure::Signal, Failure::OverLimit];
@@ -198,7 +195,11 @@ fn random_scripts(rng: &mut Rng, templates: &[Template], has_outputs: &[bool]) -
         let n_failures = if rng.chance(trouble) { rng.between(1, 5) } else { 0 };
         scripts.push(Script {
             failures: (0..n_failures).map(|_| rng.pick(&kinds)).collect(),
-            publish_failures: usize::from(has_outputs && rng.chance(trouble / 3)),
+            publish_failures: if has_outputs && rng.chance(disk_trouble) {
+                1 + rng.below(4)
+            } else {
+                0
+            },
             duration: Duration::from_millis(rng.between(1, 30_000)),
             is_stubborn: rng.chance(300),
             is_unchanged: rng.chance(600),

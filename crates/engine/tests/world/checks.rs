@@ -40,8 +40,10 @@ pub(crate) struct Checks {
     pub(crate) seen: Seen,
     /// How often failed tasks were asked for again.
     pub(crate) generation: u32,
-    /// Tasks whose place failed them for good, by generation, with their own failures in it.
-    pub(crate) failed_by_place: BTreeMap<(u32, TaskId), u32>,
+    /// Tasks whose place failed them for good, by generation.
+    pub(crate) failed_by_place: BTreeSet<(u32, TaskId)>,
+    /// How often tasks failed by themselves, by generation.
+    pub(crate) failures: BTreeMap<(u32, TaskId), u32>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -65,7 +67,8 @@ impl Checks {
             reused: BTreeSet::new(),
             seen: Seen::new(),
             generation: 0,
-            failed_by_place: BTreeMap::new(),
+            failed_by_place: BTreeSet::new(),
+            failures: BTreeMap::new(),
         }
     }
 
@@ -167,7 +170,7 @@ impl Checks {
         match cause {
             FailureCause::MayHaveRun(_) | FailureCause::LostTooOften(_) => {
                 assert!(retry_at.is_none(), "S15: {attempt} pays for its place");
-                self.failed_by_place.insert((self.generation, task), row.failures_now);
+                self.failed_by_place.insert((self.generation, task));
                 if matches!(cause, FailureCause::MayHaveRun(_)) {
                     assert!(!case.workflow.template(task).idempotent, "{attempt} is idempotent");
                 }
@@ -185,6 +188,7 @@ impl Checks {
             | FailureCause::CannotStart(_) => row.own_failures += 1,
         }
         row.failures_now += 1;
+        *self.failures.entry((self.generation, task)).or_default() += 1;
         let allowed = u32::from(case.workflow.retries(task).count);
         let is_left = row.failures_now <= allowed;
         assert_eq!(retry_at.is_some(), is_left, "S15: {attempt}, {} failures", row.failures_now);
@@ -260,15 +264,30 @@ impl Checks {
         }
     }
 
-    /// Everything that a starting attempt reads is published, or committed where it starts.
-    pub(crate) fn s2_parents_are_there(&self, case: &Case, keeper: &Keeper, attempt: AttemptId) {
+    /// Everything that a starting attempt reads is published, or committed where it starts; says
+    /// which attempts it comes from.
+    pub(crate) fn s2_parents_are_there(
+        &self,
+        case: &Case,
+        keeper: &Keeper,
+        attempt: AttemptId,
+    ) -> Vec<AttemptId> {
+        let mut read = Vec::new();
         for parent in case.workflow.parents(attempt.task()) {
             let is_published = self.state.task(parent).state == TaskState::Published;
-            let is_here = case.are_together(parent, attempt.task())
-                && (keeper.committed.iter().any(|commit| commit.task() == parent)
-                    || self.state.committed().contains_key(&parent));
+            let latest = self.latest(parent);
+            let is_here =
+                case.are_together(parent, attempt.task()) && keeper.committed.contains(&latest);
             assert!(is_published || is_here, "S2: {attempt} starts before {parent} is done");
+            read.push(latest);
         }
+        read
+    }
+
+    /// The attempt that made, or will make, what a task leaves.
+    pub(crate) fn latest(&self, task: TaskId) -> AttemptId {
+        let number = if self.was_reused(task) { 0 } else { self.state.task(task).attempts };
+        AttemptId(task, number)
     }
 
     pub(crate) fn s3_is_not_published(&self, attempt: AttemptId) {

@@ -24,7 +24,11 @@ pub(crate) const TASK: &[(TaskState, TaskState)] = {
         (Leased, Published),
         (Leased, Skipped),
         (Held, Ready),
+        (Held, Skipped),
         (Committed, Publishing),
+        (Committed, Ready),
+        (Committed, Failed),
+        (Committed, Skipped),
         (Publishing, Published),
         (Publishing, Ready),
         (Publishing, Held),
@@ -34,6 +38,10 @@ pub(crate) const TASK: &[(TaskState, TaskState)] = {
         (Skipped, Waiting),
     ]
 };
+
+/// Those of tasks that some hundred random runs need not take; `stories` takes them.
+pub(crate) const RARE: &[(TaskState, TaskState)] =
+    &[(TaskState::Held, TaskState::Skipped), (TaskState::Committed, TaskState::Skipped)];
 
 /// Of allocations.
 pub(crate) const ALLOCATION: &[(AllocationState, AllocationState)] = {

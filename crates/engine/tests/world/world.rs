@@ -28,6 +28,8 @@ pub(crate) struct Ran {
     pub(crate) checks: Checks,
     /// What has a final name.
     pub(crate) store: BTreeMap<TaskId, AttemptId>,
+    /// What each attempt read: by parent, the attempt that made it (0: an earlier run).
+    pub(crate) read: BTreeMap<AttemptId, Vec<AttemptId>>,
 }
 
 /// Something that will happen. A number in front says in which life of the orchestrator, or to
@@ -67,6 +69,8 @@ pub(crate) struct World {
     keeper_of: BTreeMap<AllocationId, usize>,
     store: BTreeMap<TaskId, AttemptId>,
     last_start: BTreeMap<TaskId, AttemptId>,
+    /// What each attempt read: by parent, the attempt that made it (0: an earlier run).
+    read: BTreeMap<AttemptId, Vec<AttemptId>>,
     retries_of_run: u32,
 }
 
@@ -93,6 +97,7 @@ impl World {
             keeper_of: BTreeMap::new(),
             store: BTreeMap::new(),
             last_start: BTreeMap::new(),
+            read: BTreeMap::new(),
             retries_of_run,
         }
     }
@@ -110,8 +115,8 @@ impl World {
             self.now = at;
             self.happen(what);
         }
-        let Self { case, journal: records, checks, store, .. } = self;
-        Ran { case, records, checks, store }
+        let Self { case, journal: records, checks, store, read, .. } = self;
+        Ran { case, records, checks, store, read }
     }
 
     fn is_over(&mut self) -> bool {
@@ -300,7 +305,7 @@ impl World {
             Action::Publish { attempts } => {
                 for attempt in attempts {
                     let what = Happening::Publishing(self.life, attempt);
-                    self.soon(Duration::from_secs(2), what);
+                    self.soon(self.case.publishing, what);
                 }
             }
             Action::CheckReuse { tasks } => {
@@ -394,18 +399,19 @@ impl World {
 
     fn publish(&mut self, attempt: AttemptId) -> Observation {
         let task = attempt.task();
+        if !self.case.has_outputs(task) {
+            return Observation::Published { attempt };
+        }
         match self.store.get(&task) {
             Some(&there) if there == attempt => return Observation::Published { attempt },
             Some(there) => panic!("S1: {attempt} is published over {there}"),
             None => {}
         }
-        // A child in the same shard may be using the commit; see `Checks` for what is not covered.
-        let is_last = !self.case.workflow.children(task).any(|c| self.case.are_together(task, c));
         let failures = self.checks.publish_failures(task);
         let why = "no".to_owned();
-        if is_last && self.strikes(self.case.faults.lost_commit) {
+        if self.strikes(self.case.faults.lost_commit) {
             Observation::PublishFailed { attempt, is_lost: true, why }
-        } else if failures < self.case.publish_failures(task) {
+        } else if failures < self.case.scripts[task.index()].publish_failures {
             Observation::PublishFailed { attempt, is_lost: false, why }
         } else {
             self.store.insert(task, attempt);
@@ -579,7 +585,8 @@ impl World {
     fn start(&mut self, keeper: usize, attempt: AttemptId) {
         let task = attempt.task();
         let granted = self.case.workflow.resources(task).clone();
-        self.checks.s2_parents_are_there(&self.case, &self.keepers[keeper], attempt);
+        let read = self.checks.s2_parents_are_there(&self.case, &self.keepers[keeper], attempt);
+        self.read.insert(attempt, read);
         self.checks.s3_is_not_published(attempt);
         self.check_s7_one_owner(task);
         self.check_n1_never_run_in_doubt(attempt);
