@@ -7,6 +7,7 @@ mod fake;
 
 use engine::cause::FailureCause;
 use fake::{Deed, Story};
+use report::graph::{Detail, Graph};
 use report::summary::Extras;
 use report::text::Style;
 use report::{Summary, Timeline};
@@ -73,9 +74,15 @@ fn main() {
     let extras =
         Extras { run: Some("brave-otter"), error_lines: Some(&lines), ..Extras::default() };
     let summary = Summary::of(&story.workflow, &timeline, extras);
+    let graph =
+        |timeline: &Timeline| Graph::of(&story.workflow, Detail::Auto, Some(timeline.state()));
     let form = std::env::args().nth(1).unwrap_or_default();
     let printed = match form.as_str() {
+        "html" => report::html::render(&summary, &timeline, &story.workflow),
         "json" => summary.json(),
+        "mermaid" => graph(&timeline).mermaid(),
+        "dot" => graph(&timeline).dot(),
+        "svg" => graph(&timeline).svg(),
         _ => report::text::render(&summary, &timeline, &story.workflow, Style::plain(100)),
     };
     println!("{printed}");

@@ -5,19 +5,25 @@
 //!
 //! Reading order: [`timeline`], the one fold over records; [`work`], [`critical_path`],
 //! [`lower_bound`] and [`templates`], which measure it; [`summary`], which says it all in one
-//! value; then the renderers: [`text`], [`html`], [`graph`]. While a run lives, [`progress`] and
-//! [`status`] answer; before it, [`dry_run`].
+//! value; then the renderers: [`text`], [`html`], [`graph`]. While a run lives, [`progress`],
+//! [`status`] and [`words`] answer; before it, [`dry_run`].
 
 pub mod critical_path;
+pub mod dry_run;
+pub mod graph;
+pub mod html;
 pub mod lanes;
 pub mod lower_bound;
+mod markup;
 pub mod printable;
 pub mod progress;
 pub mod quantity;
+pub mod status;
 pub mod summary;
 pub mod templates;
 pub mod text;
 pub mod timeline;
+pub mod words;
 pub mod work;
 
 pub use progress::Progress;

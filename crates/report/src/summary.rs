@@ -19,6 +19,7 @@ mod path;
 mod trouble;
 
 pub use costs::{Cost, ZoneCost};
+pub(crate) use counts::phase_word;
 pub use counts::{Counts, Reuse};
 pub use path::{Path, PathStep, PathWaits};
 pub use trouble::{Failure, Retry, Skipped};
@@ -160,7 +161,7 @@ impl Summary {
             format: FORMAT,
             workflow: workflow.name().to_owned(),
             run: extras.run.map(str::to_owned),
-            outcome: counts::outcome(timeline.state().phase()),
+            outcome: phase_word(timeline.state().phase()),
             started_at: Moment(started_at),
             ended_at: Moment(ended_at),
             makespan_seconds: Seconds(ended_at.since(started_at)),

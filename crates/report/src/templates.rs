@@ -47,6 +47,19 @@ pub fn slowest(workflow: &Workflow, timeline: &Timeline) -> Vec<TemplateFigures>
     figures
 }
 
+/// Positions of the templates that ran at all, the one that took longest in all first.
+#[must_use]
+pub fn longest_first(workflow: &Workflow, timeline: &Timeline) -> Vec<usize> {
+    let mut totals = vec![0_u64; workflow.templates().len()];
+    for attempt in timeline.attempts() {
+        let template = workflow.template_of(attempt.id.task()).index();
+        totals[template] = totals[template].saturating_add(timeline.elapsed(attempt).0);
+    }
+    let mut order: Vec<usize> = (0..totals.len()).filter(|&i| totals[i] > 0).collect();
+    order.sort_by_key(|&i| (std::cmp::Reverse(totals[i]), i));
+    order
+}
+
 fn figures(name: &str, durations: &mut [u64], memory: Option<Bytes>) -> TemplateFigures {
     let total = durations.iter().fold(0_u64, |sum, &d| sum.saturating_add(d));
     TemplateFigures {

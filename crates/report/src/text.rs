@@ -291,7 +291,8 @@ fn work_line(s: &Summary) -> String {
     line
 }
 
-fn path_legend(s: &Summary) -> String {
+/// The makespan as a sum of running time and waits.
+pub(crate) fn path_legend(s: &Summary) -> String {
     let (path, waits) = (&s.critical_path, &s.critical_path.waits);
     let mut parts = vec![format!("{} running", path.running_seconds)];
     let kinds = [

@@ -78,7 +78,7 @@ impl Counts {
 }
 
 /// The word for where a run stands.
-pub(crate) fn outcome(phase: Phase) -> &'static str {
+pub(crate) fn phase_word(phase: Phase) -> &'static str {
     match phase {
         Phase::Running => "running",
         Phase::Draining { .. } => "draining",

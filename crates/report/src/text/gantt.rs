@@ -7,7 +7,8 @@ use crate::lanes::{Lane, lanes};
 use crate::printable::clipped;
 use crate::quantity::{Seconds, count};
 use crate::summary::Path;
-use crate::timeline::Timeline;
+use crate::templates;
+use crate::timeline::{Attempt, Timeline};
 
 const LANES_SHOWN: usize = 32;
 const LABEL: usize = 8;
@@ -109,16 +110,10 @@ struct Letters {
 
 impl Letters {
     fn of(timeline: &Timeline, workflow: &Workflow) -> Self {
-        let mut totals = vec![0_u64; workflow.templates().len()];
-        let mut has_lost = false;
-        for attempt in timeline.attempts() {
-            let template = workflow.template_of(attempt.id.task()).index();
-            totals[template] = totals[template].saturating_add(timeline.elapsed(attempt).0);
-            has_lost |= attempt.started_at.is_some() && attempt.end.is_lost_work();
-        }
-        let mut order: Vec<usize> = (0..totals.len()).filter(|&i| totals[i] > 0).collect();
-        order.sort_by_key(|&i| (std::cmp::Reverse(totals[i]), i));
-        let mut by_template = vec!['#'; totals.len()];
+        let order = templates::longest_first(workflow, timeline);
+        let is_lost = |a: &Attempt| a.started_at.is_some() && a.end.is_lost_work();
+        let has_lost = timeline.attempts().iter().any(is_lost);
+        let mut by_template = vec!['#'; workflow.templates().len()];
         for (&template, &letter) in order.iter().zip(LETTERS) {
             by_template[template] = char::from(letter);
         }

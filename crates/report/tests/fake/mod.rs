@@ -339,7 +339,7 @@ impl<'a> Stage<'a> {
 
     fn measure(&mut self) -> Observation {
         let interval = Duration::from_secs_f64(self.story.measured_every.expect("it is measured"));
-        if self.is_up {
+        if self.engine.state().n_unfinished() > 0 {
             self.cue(self.now + interval, Cue::Measure);
         }
         let busy = self.running.len() as f32;
