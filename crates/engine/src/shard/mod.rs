@@ -245,10 +245,42 @@ impl ShardHost {
         if !self.admits(epoch) {
             return;
         }
-        for lease in leases {
-            if self.seen.insert(lease.attempt) {
-                self.queue.push(lease);
-            }
+        // All are known before any is queued: a child may come before its parent.
+        let is_new = |lease: &HostedLease| self.seen.insert(lease.attempt);
+        let new: Vec<HostedLease> = leases.into_iter().filter(is_new).collect();
+        let attempts: Vec<AttemptId> = new.iter().map(|lease| lease.attempt).collect();
+        for lease in new {
+            // A parent that was never leased here is published: it is not ours to wait for.
+            let is_awaited = |&parent: &AttemptId| {
+                self.seen.contains(parent) && !self.committed.contains(parent)
+            };
+            let blockers: Vec<AttemptId> = lease.after.iter().copied().filter(is_awaited).collect();
+            self.queue.push(lease, &blockers);
+        }
+        for attempt in attempts {
+            self.return_if_hopeless(attempt);
+        }
+    }
+
+    /// Gives an attempt back that waits for one that has ended without a commit.
+    fn return_if_hopeless(&mut self, attempt: AttemptId) {
+        let Some(after) = self.queue.after(attempt) else { return };
+        let is_gone = |&parent: &AttemptId| {
+            self.seen.contains(parent)
+                && !self.committed.contains(parent)
+                && !self.active.contains_key(&parent)
+                && !self.queue.contains(parent)
+        };
+        if after.iter().any(is_gone) {
+            self.give_back(attempt);
+        }
+    }
+
+    /// Gives an attempt back that has not started, and what waits for it.
+    fn give_back(&mut self, attempt: AttemptId) {
+        if self.queue.remove(attempt).is_some() {
+            self.report(Report::Returned { attempt });
+            self.return_dependents(attempt);
         }
     }
 
@@ -257,9 +289,7 @@ impl ShardHost {
             return;
         }
         for &attempt in attempts {
-            if self.queue.remove(attempt).is_some() {
-                self.report(Report::Returned { attempt });
-            }
+            self.give_back(attempt);
         }
     }
 
@@ -372,6 +402,7 @@ impl ShardHost {
         self.report(report);
         if is_committed {
             self.committed.insert(attempt);
+            self.queue.release(attempt, &self.committed);
         } else {
             self.return_dependents(attempt);
         }
@@ -381,7 +412,7 @@ impl ShardHost {
     fn return_dependents(&mut self, failed: AttemptId) {
         let mut stack = vec![failed];
         while let Some(failed) = stack.pop() {
-            for attempt in self.queue.waiting_for(failed) {
+            for attempt in self.queue.take_waiting_for(failed) {
                 self.queue.remove(attempt);
                 self.report(Report::Returned { attempt });
                 stack.push(attempt);
@@ -428,7 +459,7 @@ impl ShardHost {
     fn start_what_fits(&mut self) {
         let mut free = self.capacity.clone();
         free.take(&self.in_use);
-        while let Some(lease) = self.queue.pop_fitting(&free, &self.committed, &self.seen) {
+        while let Some(lease) = self.queue.pop_fitting(&free) {
             free.take(&lease.granted);
             add(&mut self.in_use, &lease.granted);
             let slot = self.slots.pop_first().unwrap_or_else(|| {
