@@ -3,11 +3,29 @@
 //! Knows processes, files, threads and the clock. Does not know how plans are made: it carries
 //! out what the engine decides and tells it what it sees.
 //!
-//! Reading order: [`run_dir`] (where everything lies), [`protocol`] (what orchestrator and keeper
-//! write to each other), [`artifact`] (outputs become safe, then visible), [`keeper`] (owns the
-//! processes of an allocation), `drive` (joins engine, journal and executor).
+//! Reading order: [`run_dir`] (where everything lies), [`load`] and [`manifest`] (what is run),
+//! [`start`] (a run begins or is taken over), [`drive`] (joins engine, journal and executor);
+//! then its helpers: [`work`] (commands are filled in), [`executor`], [`publishing`],
+//! [`results`] and [`reuse`], [`inbox`]. On the other side of [`protocol`], [`keeper`] owns the
+//! processes of an allocation, and [`artifact`] makes outputs safe, then visible.
 
 pub mod artifact;
+pub mod drive;
+pub mod dry_run;
+pub mod executor;
+mod follow;
+pub mod glob;
+pub mod inbox;
+pub mod initial;
 pub mod keeper;
+pub mod load;
+pub mod manifest;
+pub mod process;
 pub mod protocol;
+pub mod publishing;
+pub mod replay;
+pub mod results;
+pub mod reuse;
 pub mod run_dir;
+pub mod start;
+pub mod work;

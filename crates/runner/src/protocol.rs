@@ -57,6 +57,13 @@ pub struct Work {
     /// How long it may run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// Whether running it twice is harmless; if not, its start is announced before it happens.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub is_idempotent: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What to run.
@@ -92,6 +99,8 @@ pub enum WorkPlace {
 pub enum Progress {
     /// Always the first line: who keeps the allocation.
     Hello(Keeper),
+    /// An attempt that is not idempotent is about to be started.
+    Starting(AttemptId),
     /// Something happened to an attempt, the capacity or the machine.
     Report(Report),
     /// Orders up to this byte of the order file have been taken in; written now and then.

@@ -75,6 +75,12 @@ impl RunDir {
         self.0.join("run.json")
     }
 
+    /// `journal.db`: what happened.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.0.join("journal.db")
+    }
+
     /// Commands to the orchestrator, one atomically renamed file each.
     #[must_use]
     pub fn inbox(&self) -> PathBuf {

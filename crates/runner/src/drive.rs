@@ -1,0 +1,386 @@
+//! The drive loop: joins engine, journal and executors.
+//!
+//! One input, all its outputs, the next input. Records go to the journal as they are polled; an
+//! action is carried out once the records before it are written, or synced where the action can
+//! outlive the machine. The loop never waits for the disk itself: it goes on with other inputs
+//! and picks the action up when the journal says how far it is.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use engine::action::Lease;
+use engine::cause::FailureCause;
+use engine::input::Report;
+use engine::phase::Phase;
+use engine::{
+    Action, AllocationId, AttemptId, Command, Engine, Event, Input, Observation, Output, Record,
+    RunState, Usage,
+};
+use journal::{Journal, Seq, lease};
+use spec::{Site, TaskId, Timestamp, Workflow};
+
+use crate::executor::{self, Executor};
+use crate::inbox;
+use crate::publishing::{PublishJob, Publishing};
+use crate::results::{Results, Verification};
+use crate::reuse::{Environment, Keys};
+use crate::run_dir::RunDir;
+use crate::work::WorkMaker;
+
+/// How often the inbox is looked at and the lease is thought of.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How often results are handed to the history while the run goes on.
+const RESULTS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What the loop can be told.
+#[derive(Debug)]
+pub enum Message {
+    /// By executors, the publisher, the comparison of results.
+    Observed(Vec<Observation>),
+    /// By the journal.
+    Journal(journal::Progress),
+    /// By the person at the terminal.
+    Command(Command),
+}
+
+/// Someone who looks on: a progress display.
+pub trait Observer {
+    /// A record was made; the state is as after it, or later.
+    fn recorded(&mut self, record: &Record, state: &RunState);
+
+    /// A moment passed.
+    fn tick(&mut self, state: &RunState, now: Timestamp);
+}
+
+/// Why a run could not go on. Its journal is sound, and it can be resumed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The journal stopped.
+    #[error("the journal stopped: {0}")]
+    Journal(String),
+    /// The lease was taken over, or cannot be renewed.
+    #[error("failed to keep the lease of the run")]
+    Lease(#[source] lease::Error),
+    /// An executor cannot be reached.
+    #[error(transparent)]
+    Executor(#[from] executor::Error),
+}
+
+/// Everything the loop works with.
+pub struct Drive {
+    /// Decides.
+    pub engine: Engine,
+    /// Remembers.
+    pub journal: Journal,
+    /// Says that the run is ours.
+    pub lease: lease::Lease,
+    /// Carries out.
+    pub executor: Box<dyn Executor>,
+    /// Gives outputs their final names.
+    pub publishing: Publishing,
+    /// Compares and remembers results.
+    pub results: Results,
+    /// Fills in commands.
+    pub maker: WorkMaker,
+    /// Of `env_from`.
+    pub environment: Environment,
+    /// The graph.
+    pub workflow: Arc<Workflow>,
+    /// The places.
+    pub site: Site,
+    /// Where everything lies.
+    pub run_dir: RunDir,
+    /// All that is said to the loop.
+    pub messages: Receiver<Message>,
+}
+
+/// An action that waits for the journal.
+#[derive(Debug)]
+struct Pending {
+    after: Seq,
+    action: Action,
+}
+
+/// The parts of the loop that change as it runs.
+struct Loop<'a> {
+    drive: Drive,
+    observer: &'a mut dyn Observer,
+    /// Wait until their record is written.
+    for_write: VecDeque<Pending>,
+    /// Wait until their record is synced.
+    for_sync: VecDeque<Pending>,
+    written: Seq,
+    synced: Seq,
+    last: Seq,
+    now: Timestamp,
+    /// Commands taken in, whose files go when their answer is synced.
+    commands: Vec<(Seq, PathBuf)>,
+    finished: Vec<TaskId>,
+    results_at: Instant,
+    tick_at: Instant,
+}
+
+/// Runs until the run has ended or paused, and everything about it is synced.
+///
+/// # Errors
+/// Why the run could not go on.
+pub fn drive(drive: Drive, observer: &mut dyn Observer) -> Result<Phase, Error> {
+    let synced = drive.journal.synced();
+    let mut looping = Loop {
+        drive,
+        observer,
+        for_write: VecDeque::new(),
+        for_sync: VecDeque::new(),
+        written: synced,
+        synced,
+        last: synced,
+        now: clock(),
+        commands: Vec::new(),
+        finished: Vec::new(),
+        results_at: Instant::now(),
+        tick_at: Instant::now(),
+    };
+    let phase = looping.run()?;
+    looping.save_results(true);
+    Ok(phase)
+}
+
+impl Loop<'_> {
+    fn run(&mut self) -> Result<Phase, Error> {
+        let wake_at = self.drain()?;
+        let mut wake_at = wake_at;
+        loop {
+            let phase = self.drive.engine.state().phase();
+            if matches!(phase, Phase::Finished(_) | Phase::Paused) && self.synced >= self.last {
+                return Ok(phase);
+            }
+            let observations = self.wait(wake_at)?;
+            let now = self.advance_clock();
+            if observations.is_empty() {
+                self.drive.engine.handle(now, Input::Wake);
+            } else {
+                self.drive.engine.handle(now, Input::Observations(observations));
+            }
+            self.tick()?;
+            wake_at = self.drain()?;
+        }
+    }
+
+    /// Waits for news, and takes in all that has come.
+    fn wait(&mut self, wake_at: Option<Timestamp>) -> Result<Vec<Observation>, Error> {
+        let mut patience = TICK;
+        if let Some(at) = wake_at {
+            patience = patience.min(at.since(clock()).to_std().max(Duration::from_millis(1)));
+        }
+        let mut observations = Vec::new();
+        match self.drive.messages.recv_timeout(patience) {
+            Ok(message) => self.take(message, &mut observations)?,
+            Err(RecvTimeoutError::Timeout) => return Ok(observations),
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(patience),
+        }
+        while let Ok(message) = self.drive.messages.try_recv() {
+            self.take(message, &mut observations)?;
+        }
+        Ok(observations)
+    }
+
+    fn take(&mut self, message: Message, observations: &mut Vec<Observation>) -> Result<(), Error> {
+        match message {
+            Message::Observed(more) => observations.extend(more),
+            Message::Journal(journal::Progress::Written(seq)) => self.written = seq,
+            Message::Journal(journal::Progress::Synced(seq)) => self.synced = seq,
+            Message::Journal(journal::Progress::Failed(failure)) => {
+                return Err(Error::Journal(failure.to_string()));
+            }
+            Message::Command(command) => {
+                let now = self.advance_clock();
+                self.drive.engine.handle(now, Input::Command(command));
+                self.drain()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes all outputs of the engine; says when it wants to be woken.
+    fn drain(&mut self) -> Result<Option<Timestamp>, Error> {
+        let wake_at = loop {
+            match self.drive.engine.poll() {
+                Output::Record(record) => self.record(&record),
+                Output::Perform(action) => {
+                    let after = self.last;
+                    let queue =
+                        if action.needs_sync() { &mut self.for_sync } else { &mut self.for_write };
+                    queue.push_back(Pending { after, action });
+                }
+                Output::WaitUntil(at) => break at,
+            }
+        };
+        self.drive.journal.flush().map_err(|error| Error::Journal(error.to_string()))?;
+        self.perform_due()?;
+        Ok(wake_at)
+    }
+
+    fn record(&mut self, record: &Record) {
+        let text = serde_json::to_string(record).expect("plain values serialize");
+        self.last = self.drive.journal.append(&text);
+        debug_assert_eq!(self.last.0, record.seq);
+        match &record.event {
+            Event::AttemptCommitted { attempt, outputs, .. } if outputs.is_empty() => {
+                self.finished.push(attempt.task());
+            }
+            Event::Published { attempts } => {
+                self.finished.extend(attempts.iter().map(|attempt| attempt.task()));
+            }
+            _ => {}
+        }
+        self.observer.recorded(record, self.drive.engine.state());
+    }
+
+    fn perform_due(&mut self) -> Result<(), Error> {
+        while self.for_write.front().is_some_and(|pending| pending.after <= self.written) {
+            let pending = self.for_write.pop_front().expect("just looked at");
+            self.perform(pending.action)?;
+        }
+        while self.for_sync.front().is_some_and(|pending| pending.after <= self.synced) {
+            let pending = self.for_sync.pop_front().expect("just looked at");
+            self.perform(pending.action)?;
+        }
+        let synced = self.synced;
+        self.commands.retain(|(answer, path)| {
+            let is_safe = *answer <= synced;
+            if is_safe {
+                let _ = std::fs::remove_file(path);
+            }
+            !is_safe
+        });
+        Ok(())
+    }
+
+    fn perform(&mut self, action: Action) -> Result<(), Error> {
+        let drive = &mut self.drive;
+        match action {
+            Action::Allocate { allocation, zone } => {
+                let capacity = drive.site.zone(zone).capacity();
+                drive.executor.allocate(allocation, &capacity)?;
+            }
+            Action::Probe { allocation, .. } => drive.executor.probe(allocation)?,
+            Action::Lease { allocation, leases } => self.submit(allocation, &leases)?,
+            Action::Revoke { allocation, attempts } => {
+                drive.executor.revoke(allocation, attempts)?;
+            }
+            Action::Kill { allocation, attempts } => drive.executor.cancel(allocation, attempts)?,
+            Action::Close { allocation } => drive.executor.close(allocation)?,
+            Action::Publish { attempts } => self.publish(&attempts),
+            Action::CheckReuse { tasks } => self.check_reuse(&tasks),
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self, allocation: AllocationId, leases: &[Lease]) -> Result<(), Error> {
+        let mut work = Vec::with_capacity(leases.len());
+        let mut refused = Vec::new();
+        let state = self.drive.engine.state();
+        for lease in leases {
+            match self.drive.maker.make(&self.drive.workflow, state, lease) {
+                Ok(one) => work.push(one),
+                Err(why) => refused.push(cannot_start(allocation, lease.attempt, why)),
+            }
+        }
+        if !work.is_empty() {
+            self.drive.executor.submit(allocation, work)?;
+        }
+        if !refused.is_empty() {
+            self.drive.results.observe(refused);
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, attempts: &[AttemptId]) {
+        let committed = self.drive.engine.state().committed();
+        let jobs = attempts.iter().filter_map(|&attempt| {
+            let commit = committed.get(&attempt.task())?;
+            let root = self.drive.run_dir.attempt(attempt);
+            Some(PublishJob { attempt, root, outputs: commit.outputs.clone() })
+        });
+        self.drive.publishing.submit(jobs.collect());
+    }
+
+    fn check_reuse(&mut self, tasks: &[TaskId]) {
+        let state = self.drive.engine.state();
+        let keys = Keys {
+            workflow: &self.drive.workflow,
+            maker: &self.drive.maker,
+            environment: &self.drive.environment,
+        };
+        let checks = tasks.iter().map(|&task| Verification {
+            task,
+            name: self.drive.workflow.task_name(task),
+            key: keys.of(state, task),
+        });
+        self.drive.results.verify(checks.collect());
+    }
+
+    fn tick(&mut self) -> Result<(), Error> {
+        if self.tick_at.elapsed() < TICK {
+            return Ok(());
+        }
+        self.tick_at = Instant::now();
+        self.drive.lease.renew().map_err(Error::Lease)?;
+        for (path, command) in inbox::receive(&self.drive.run_dir.inbox()) {
+            if self.commands.iter().any(|(_, known)| *known == path) {
+                continue;
+            }
+            let now = self.advance_clock();
+            self.drive.engine.handle(now, Input::Command(command));
+            self.drain()?;
+            self.commands.push((self.last, path));
+        }
+        if self.results_at.elapsed() >= RESULTS_INTERVAL {
+            self.save_results(false);
+        }
+        self.observer.tick(self.drive.engine.state(), self.now);
+        Ok(())
+    }
+
+    /// Hands results to the history. It is never the truth: what is not saved is made again.
+    fn save_results(&mut self, wait: bool) {
+        self.results_at = Instant::now();
+        let keys = Keys {
+            workflow: &self.drive.workflow,
+            maker: &self.drive.maker,
+            environment: &self.drive.environment,
+        };
+        let finished = std::mem::take(&mut self.finished);
+        let state = self.drive.engine.state();
+        let results = finished.into_iter().filter_map(|task| {
+            let key = keys.of(state, task).ok()?;
+            Some((self.drive.workflow.task_name(task), key, state.outputs(task).clone()))
+        });
+        self.drive.results.save(results.collect(), self.now);
+        if wait {
+            self.drive.results.finish();
+        }
+    }
+
+    /// Time never runs backwards within a run, whatever the machine's clock does.
+    fn advance_clock(&mut self) -> Timestamp {
+        self.now = self.now.max(clock());
+        self.now
+    }
+}
+
+fn cannot_start(allocation: AllocationId, attempt: AttemptId, why: String) -> Observation {
+    let (cause, usage) = (FailureCause::CannotStart(why), Usage::default());
+    Observation::Reported { allocation, report: Report::Failed { attempt, cause, usage } }
+}
+
+/// The wall clock.
+#[must_use]
+pub fn clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

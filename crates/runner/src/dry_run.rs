@@ -1,0 +1,117 @@
+//! A dry run: which tasks would be run, and why each one.
+//!
+//! Goes through the graph in order, pretending that unchanged tasks have published what they
+//! published before. Behind a task that will run, a task whose own command is unchanged may or
+//! may not have to: it depends on whether what it reads comes out different.
+
+use std::collections::BTreeMap;
+
+use engine::Manifest;
+use spec::{TaskId, Workflow};
+
+use crate::artifact::Digests;
+use crate::results::{Cache, Past};
+use crate::reuse::{self, Keys};
+use crate::run_dir::Project;
+use crate::work::Published;
+
+/// Whether a task would be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// An earlier result stands.
+    Reuse {
+        /// The run that made it.
+        run: String,
+    },
+    /// It would be run.
+    Run,
+    /// Something it needs would be run; if that comes out the same, it need not.
+    Perhaps,
+}
+
+/// What a dry run says of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskDecision {
+    /// Which task.
+    pub task: TaskId,
+    /// Whether it would be run.
+    pub decision: Decision,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// Decides for every selected task, in topological order.
+///
+/// # Errors
+/// The project cannot be opened.
+pub fn decide(
+    project: &Project,
+    workflow: &Workflow,
+    keys: &Keys<'_>,
+    past: &Past,
+    selected: &dyn Fn(TaskId) -> bool,
+) -> std::io::Result<Vec<TaskDecision>> {
+    let mut pretence = Pretence::default();
+    let cache = Cache::open(project);
+    let digests = cache.digests(project)?;
+    let mut decisions = Vec::with_capacity(workflow.n_tasks());
+    for task in plan::rank::topological_order(workflow).into_iter().filter(|&t| selected(t)) {
+        let (decision, why) = decide_one(workflow, keys, past, &pretence, task, &digests);
+        if let Decision::Reuse { .. } = decision {
+            let name = workflow.task_name(task);
+            let outputs = past.get(&name).map(|result| result.outputs.clone());
+            pretence.outputs.insert(task, outputs.unwrap_or_default());
+        }
+        decisions.push(TaskDecision { task, decision, why });
+    }
+    Ok(decisions)
+}
+
+/// What unchanged tasks have published before.
+#[derive(Debug, Default)]
+struct Pretence {
+    outputs: BTreeMap<TaskId, Manifest>,
+    nothing: Manifest,
+}
+
+impl Published for Pretence {
+    fn outputs(&self, task: TaskId) -> &Manifest {
+        self.outputs.get(&task).unwrap_or(&self.nothing)
+    }
+
+    fn has_run(&self, task: TaskId) -> bool {
+        !self.outputs.contains_key(&task)
+    }
+}
+
+fn decide_one(
+    workflow: &Workflow,
+    keys: &Keys<'_>,
+    past: &Past,
+    pretence: &Pretence,
+    task: TaskId,
+    digests: &Digests<'_>,
+) -> (Decision, String) {
+    if !reuse::can_be_reused(workflow, task) {
+        return (Decision::Run, "it declares no files, so it always runs".to_owned());
+    }
+    let name = workflow.task_name(task);
+    let Some(result) = past.get(&name) else {
+        return (Decision::Run, "it has not been run before".to_owned());
+    };
+    if let Some(parent) = workflow.parents(task).find(|parent| pretence.has_run(*parent)) {
+        let own = reuse::compare_own(result, keys, task)
+            .and_then(|()| reuse::compare_outputs(digests, result));
+        return match own {
+            Err(why) => (Decision::Run, why),
+            Ok(()) => {
+                (Decision::Perhaps, format!("{} would be run before", workflow.task_name(parent)))
+            }
+        };
+    }
+    let compared = keys.of(pretence, task).and_then(|key| reuse::compare(digests, result, &key));
+    match compared {
+        Ok(()) => (Decision::Reuse { run: result.run.clone() }, "unchanged".to_owned()),
+        Err(why) => (Decision::Run, why),
+    }
+}

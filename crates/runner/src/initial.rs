@@ -1,0 +1,112 @@
+//! What must be there before a run: declared inputs that no task makes.
+
+use std::collections::BTreeMap;
+
+use spec::files::FileKind;
+use spec::{Digest, FileId, Workflow};
+
+use crate::artifact::{self, DigestCache, Digested, Digests, Refusal, Unfit};
+use crate::results::HASH_THREADS;
+use crate::run_dir::Project;
+
+/// Initial inputs, with the files that globs matched when the run began.
+#[derive(Clone, Debug, Default)]
+pub struct InitialFiles {
+    by_glob: BTreeMap<FileId, Vec<String>>,
+    digests: BTreeMap<String, Digest>,
+}
+
+/// An initial input that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// As declared.
+    pub path: String,
+    /// The first task that needs it.
+    pub task: String,
+}
+
+impl InitialFiles {
+    /// Looks at the disk. Digests are taken by [`InitialFiles::hash`].
+    ///
+    /// # Errors
+    /// Everything that is missing.
+    pub fn find(project: &Project, workflow: &Workflow) -> Result<Self, Vec<Missing>> {
+        let mut found = Self::default();
+        let mut missing = Vec::new();
+        for file in workflow.initial_inputs() {
+            let path = workflow.files().path(file);
+            let is_there = match workflow.files().kind(file) {
+                FileKind::Glob => {
+                    // A folder that cannot be read has nothing in it for us, and is said to be missing.
+                    let matched = artifact::expand(project.root(), path).unwrap_or_default();
+                    let any = !matched.is_empty();
+                    found.by_glob.insert(file, matched);
+                    any
+                }
+                FileKind::Directory => project.root().join(path).is_dir(),
+                FileKind::File => project.root().join(path).exists(),
+            };
+            if !is_there {
+                missing.push((file, path.to_owned()));
+            }
+        }
+        if missing.is_empty() { Ok(found) } else { Err(name_users(workflow, missing)) }
+    }
+
+    /// The files of a declared initial input.
+    #[must_use]
+    pub fn files(&self, file: FileId, path: &str) -> Vec<String> {
+        let plain = || vec![path.trim_end_matches('/').to_owned()];
+        self.by_glob.get(&file).cloned().unwrap_or_else(plain)
+    }
+
+    /// Digests every initial file, as far as `cache` does not know them.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn hash(
+        &mut self,
+        project: &Project,
+        workflow: &Workflow,
+        cache: &dyn DigestCache,
+    ) -> Result<(), Refusal> {
+        let mut paths: Vec<String> = workflow
+            .initial_inputs()
+            .flat_map(|file| self.files(file, workflow.files().path(file)))
+            .collect();
+        paths.sort();
+        paths.dedup();
+        let unreadable = |error| Refusal {
+            path: project.root().display().to_string(),
+            why: Unfit::Io { doing: "opened", error },
+        };
+        let digests = Digests::new(project.root(), cache, HASH_THREADS).map_err(unreadable)?;
+        let wanted: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let found = digests.digest_many(&wanted).into_iter();
+        let found: Vec<Digested> = found.collect::<Result<_, _>>()?;
+        self.digests = paths.into_iter().zip(found.into_iter().map(|d| d.digest)).collect();
+        Ok(())
+    }
+
+    /// The digest of an initial file, if they have been taken.
+    #[must_use]
+    pub fn digest(&self, path: &str) -> Option<Digest> {
+        self.digests.get(path).copied()
+    }
+}
+
+fn name_users(workflow: &Workflow, missing: Vec<(FileId, String)>) -> Vec<Missing> {
+    let mut users = BTreeMap::new();
+    for task in workflow.tasks() {
+        for input in workflow.inputs(task) {
+            users.entry(input.file).or_insert(task);
+        }
+    }
+    missing
+        .into_iter()
+        .map(|(file, path)| {
+            let task = users.get(&file).map(|&task| workflow.task_name(task)).unwrap_or_default();
+            Missing { path, task }
+        })
+        .collect()
+}
