@@ -1,6 +1,6 @@
 //! Events: facts that the engine has accepted. The journal holds nothing else.
 //!
-//! Adding one: the compiler shows every reader; then `docs/formats/journal.md` and a fixture.
+//! Adding one: the compiler shows every reader; then `docs/formats/events.md` and a fixture.
 
 use plan::{Plan, ShardId};
 use serde::{Deserialize, Serialize};

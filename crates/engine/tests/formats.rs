@@ -15,7 +15,7 @@ use spec::{Bytes, Digest, Duration, Resources, TaskId, Timestamp, ZoneId};
 
 /// One record of each event, as the first version wrote them. Lines are added, never taken away.
 const V1: &str = include_str!("formats/v1.jsonl");
-const DESCRIPTION: &str = include_str!("../../../docs/formats/journal.md");
+const DESCRIPTION: &str = include_str!("../../../docs/formats/events.md");
 
 #[test]
 fn every_event_comes_back_as_it_was_written() {
@@ -41,13 +41,13 @@ fn every_event_and_every_cause_is_described() {
     names.extend(causes().iter().map(|cause| outer(&serde_json::to_value(cause).unwrap())));
     names.extend(losses().iter().map(|cause| outer(&serde_json::to_value(cause).unwrap())));
     for name in names {
-        assert!(DESCRIPTION.contains(&format!("`{name}`")), "`{name}` is not in journal.md");
+        assert!(DESCRIPTION.contains(&format!("`{name}`")), "`{name}` is not in events.md");
     }
 }
 
 /// The name under which an event is written.
 fn name(event: &Event) -> String {
-    outer(&serde_json::to_value(event).unwrap())
+    outer(&serde_json::to_value(event).expect("events can be written"))
 }
 
 fn outer(value: &serde_json::Value) -> String {
@@ -76,7 +76,7 @@ fn causes() -> Vec<FailureCause> {
         F::MayHaveRun(LossCause::KeeperDied),
         F::LostTooOften(21),
     ];
-    // Whoever adds a cause is led here, and from here to journal.md.
+    // Whoever adds a cause is led here, and from here to events.md.
     for cause in &all {
         match cause {
             F::Exit(_) | F::Signal(_) | F::Timeout(_) | F::OutOfMemory { .. } => {}
@@ -120,7 +120,7 @@ fn samples() -> Vec<Event> {
     all.extend(events_of_attempts());
     for event in &all {
         match event {
-            // Whoever adds an event is led here, and from here to v1.jsonl and journal.md.
+            // Whoever adds an event is led here, and from here to v1.jsonl and events.md.
             Event::RunStarted { .. } | Event::RunResumed { .. } | Event::PlanAdopted { .. } => {}
             Event::AllocationRequested { .. } | Event::AllocationUp { .. } => {}
             Event::CapacityChanged { .. } | Event::AllocationLost { .. } => {}
