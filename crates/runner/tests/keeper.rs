@@ -5,7 +5,9 @@ mod kept;
 use engine::cause::FailureCause;
 use engine::input::Report;
 use kept::Kept;
+use runner::process;
 use runner::protocol::{Errand, Progress, WorkCommand, WorkPlace};
+use rustix::process::Signal;
 use spec::{Bytes, Duration};
 
 /// Not a test: the body of the keeper's process, which this program starts itself as.
@@ -66,8 +68,9 @@ fn a_task_finds_itself_in_its_environment() {
     work.granted.memory = Bytes(1 << 30);
     kept.lease([work]);
     kept.end_of(3);
-    let project = kept.project().display().to_string();
-    let expected = format!("r1 task3 t3.1 1 {} r1/a1 red\n{project}\n{project}\n", 1_u64 << 30);
+    let (run, project) = (kept.run(), kept.project().display().to_string());
+    let memory = 1_u64 << 30;
+    let expected = format!("{run} task3 t3.1 1 {memory} {run}/a1 red\n{project}\n{project}\n");
     assert_eq!(kept.stdout(3).unwrap(), expected);
     kept.close();
 }
@@ -182,13 +185,168 @@ fn orders_of_an_older_orchestrator_are_refused() {
 fn what_must_not_be_repeated_is_announced_before_it_starts() {
     let mut kept = Kept::start(1);
     // The task itself looks whether the line was there before it ran.
-    let mut work = kept.shell(
-        1,
-        "grep -c starting \"$FORESHARD_PROJECT\"/.foreshard/runs/r1/allocations/a1/progress",
-    );
+    let mut work =
+        kept.shell(1, "grep -c starting .foreshard/runs/$FORESHARD_RUN/allocations/a1/progress");
     work.is_idempotent = false;
     kept.lease([work]);
     assert!(matches!(kept.end_of(1), Report::Committed { .. }));
     assert_eq!(kept.stdout(1).unwrap(), "1\n");
+    kept.close();
+}
+
+#[test]
+fn a_daemon_is_dead_before_its_task_is_reported() {
+    let mut kept = Kept::start(1);
+    // Two forks and a session of its own; the task ends only when the daemon is there.
+    let script = "(setsid sh -c 'echo $$ > daemon; exec sleep 600' &) ; \
+                  while [ ! -s daemon ]; do sleep 0.01; done";
+    let work = kept.shell(1, script);
+    kept.lease([work]);
+    assert!(matches!(kept.end_of(1), Report::Committed { .. }));
+    kept.assert_nothing_is_left();
+    kept.close();
+}
+
+#[test]
+fn a_daemon_that_hides_where_it_comes_from_is_dead_too() {
+    let mut kept = Kept::start(1);
+    let script = "(env -i setsid /bin/sh -c 'echo $$ > daemon; exec sleep 600' &) ; \
+                  while [ ! -s daemon ]; do sleep 0.01; done";
+    let work = kept.shell(1, script);
+    kept.lease([work]);
+    kept.end_of(1);
+    assert!(!kept.is_alive("daemon"));
+    kept.close();
+}
+
+#[test]
+fn the_daemon_of_one_task_dies_with_it_and_that_of_another_lives_on() {
+    let mut kept = Kept::start(2);
+    let daemon = |name: &str| {
+        format!(
+            "(setsid sh -c 'echo $$ > {name}; exec sleep 600' &) ; \
+             while [ ! -s {name} ]; do sleep 0.01; done; "
+        )
+    };
+    let first = kept.shell(1, &daemon("first"));
+    let second = kept.shell(2, &(daemon("second") + "while [ ! -e go ]; do sleep 0.01; done"));
+    kept.lease([first, second]);
+    kept.end_of(1);
+    kept.until(|kept| kept.project().join("second").exists());
+    assert!(!kept.is_alive("first") && kept.is_alive("second"));
+    std::fs::write(kept.project().join("go"), "").unwrap();
+    kept.end_of(2);
+    assert!(!kept.is_alive("second"));
+    kept.close();
+}
+
+#[test]
+fn what_a_surviving_child_writes_after_the_end_is_not_committed() {
+    let mut kept = Kept::start(1);
+    // The child rewrites the output for as long as it lives, and never with what the task wrote.
+    let script = "(setsid sh -c 'echo $$ > writing; while :; do echo late >> out.txt; done' &) ; \
+                  while [ ! -s writing ]; do sleep 0.01; done; echo done >> out.txt";
+    let mut work = kept.shell(1, script);
+    work.place = kept::private(&["out.txt"]);
+    kept.lease([work]);
+    let Report::Committed { outputs, .. } = kept.end_of(1) else { panic!() };
+    kept.assert_nothing_is_left();
+    let now = std::fs::read(kept.attempt_dir(1).join("out.txt")).unwrap();
+    assert_eq!(outputs[0].digest, spec::Digest::of(&now));
+    kept.close();
+}
+
+#[test]
+fn a_task_that_multiplies_dies_with_all_its_descendants() {
+    let mut kept = Kept::start(1);
+    // 127 in all, bounded by their depth: each waits for its children, and the task for nobody.
+    let script = "fork() { [ $1 -eq 0 ] && exec sleep 600; fork $(($1 - 1)) & fork $(($1 - 1)) & \
+                  wait; }; (fork 6) & sleep 0.2; exit 0";
+    let work = kept.shell(1, script);
+    kept.lease([work]);
+    kept.end_of(1);
+    kept.assert_nothing_is_left();
+    kept.close();
+}
+
+#[test]
+fn a_family_that_goes_on_in_ever_new_sessions_is_killed() {
+    let mut kept = Kept::start(1);
+    // Each member starts one successor in a session of its own and ends: there is never more than
+    // a handful, none is where it was seen, and after 2,000 the family dies out by itself.
+    let successor = "[ $1 -gt 0 ] && setsid sh spread.sh $(($1 - 1)) & sleep 0.02";
+    std::fs::write(kept.project().join("spread.sh"), successor).unwrap();
+    let work = kept.shell(1, "for i in 1 2 3; do sh spread.sh 2000 & done; sleep 0.3; exit 0");
+    kept.lease([work]);
+    kept.end_of(1);
+    kept.assert_nothing_is_left();
+    kept.close();
+}
+
+#[test]
+fn a_task_that_uses_more_memory_than_granted_is_killed_for_it() {
+    let mut kept = Kept::start(1);
+    // `tail` keeps what it may have to print, and then nobody reads it.
+    let n = "400000000";
+    let script = format!("head -c {n} /dev/zero | tail -c {n} | sleep 600");
+    let mut work = kept.shell(1, &script);
+    work.granted.memory = Bytes(100_000_000);
+    kept.lease([work]);
+    let FailureCause::OutOfMemory { granted, used } = kept.cause_of(1) else { panic!() };
+    assert!(granted == Bytes(100_000_000) && used > granted);
+    kept.assert_nothing_is_left();
+    kept.close();
+}
+
+#[test]
+fn an_interrupt_from_the_terminal_reaches_neither_keeper_nor_task_and_tasks_can_still_be_interrupted()
+ {
+    let mut kept = Kept::start(1);
+    let work =
+        kept.shell(1, "trap 'echo caught; exit 0' INT; echo ready; while :; do sleep 0.01; done");
+    kept.lease([work]);
+    let pid = kept.started(1);
+    kept.until(|kept| kept.slot_stdout(0).contains("ready"));
+    kept::send(kept.pid(), Signal::INT);
+    kept::send(kept.pid(), Signal::HUP);
+    let stat = process::Stat::of(kept.pid()).unwrap();
+    assert_eq!((stat.session, stat.group), (kept.pid(), kept.pid()));
+    assert!(process::Stat::of(pid).is_some_and(|stat| !stat.is_dead()));
+    kept::send(pid, Signal::INT);
+    assert!(matches!(kept.end_of(1), Report::Committed { .. }));
+    assert_eq!(kept.stdout(1).unwrap(), "ready\ncaught\n");
+    kept.close();
+}
+
+#[test]
+fn tasks_die_with_their_keeper() {
+    let mut kept = Kept::start(2);
+    let plain = kept.shell(1, "sleep 600 & sleep 600");
+    let daemon = kept.shell(2, "(setsid sleep 600 &); sleep 600");
+    kept.lease([plain, daemon]);
+    kept.started(1);
+    kept.started(2);
+    kept.kill_keeper();
+    kept.kill_allocation();
+    kept.assert_nothing_is_left();
+}
+
+#[test]
+fn a_keeper_that_is_asked_to_end_takes_its_tasks_along_and_says_no_bye() {
+    let mut kept = Kept::start(1);
+    let work = kept.shell(1, "(setsid sleep 600 &); trap '' TERM; sleep 600");
+    kept.lease([work]);
+    kept.started(1);
+    kept::send(kept.pid(), Signal::TERM);
+    let lines = kept.wait();
+    kept.assert_nothing_is_left();
+    assert!(!lines.contains(&Progress::Bye));
+}
+
+#[test]
+fn an_allocation_is_kept_once() {
+    let mut kept = Kept::start(1);
+    let mut second = kept.start_again();
+    assert!(!second.wait().unwrap().success());
     kept.close();
 }

@@ -9,14 +9,14 @@ use super::Keep;
 use super::machine::Counters;
 use super::share::CapacityShare;
 
-/// How often the share of the machine is asked for.
+/// How often the share of the machine is asked for, when more is not wanted sooner.
 const SHARE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How often the machine is measured.
+/// How often the machine is measured, and the orchestrator looked for.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// An idle keeper without an orchestrator ends after this long.
-const ABANDONED_MAX: Duration = Duration::from_secs(10);
+/// An idle keeper that looked in vain so often in a row ends.
+const LOOKS_IN_VAIN_MAX: u32 = 3;
 
 /// Keeps house for as long as the keeper lives.
 pub(super) fn run(
@@ -24,37 +24,36 @@ pub(super) fn run(
     mut share: Box<dyn CapacityShare>,
     is_orchestrator_alive: &dyn Fn() -> bool,
 ) {
-    let mut measure = Measure { last: Counters::read(keep.hub.clock.now()), at: Instant::now() };
-    let mut last_sign = Instant::now();
+    let mut counters = Counters::read(keep.hub.clock.now());
+    let (mut shared_at, mut measured_at) = (Instant::now(), Instant::now());
+    let mut looks_in_vain = 0;
     loop {
-        let (wanted, in_use) = keep.hub.demand();
-        keep.hub.tell(HostInput::Capacity(share.update(&wanted, &in_use)));
-        if measure.at.elapsed() >= MEASURE_INTERVAL {
-            measure.tell(keep);
-            if !keep.hub.is_idle() || is_orchestrator_alive() {
-                last_sign = Instant::now();
+        keep.hub.wait_for_wish(SHARE_INTERVAL.saturating_sub(shared_at.elapsed()));
+        let is_due = shared_at.elapsed() >= SHARE_INTERVAL;
+        let (wish, in_use) = keep.hub.wish(is_due);
+        keep.hub.tell(HostInput::Capacity(share.update(&wish, &in_use)));
+        if is_due {
+            shared_at = Instant::now();
+        }
+        if measured_at.elapsed() >= MEASURE_INTERVAL {
+            measured_at = Instant::now();
+            counters = measure(keep, counters);
+            let is_in_vain = keep.hub.is_idle() && !is_orchestrator_alive();
+            looks_in_vain = if is_in_vain { looks_in_vain + 1 } else { 0 };
+            if looks_in_vain >= LOOKS_IN_VAIN_MAX {
+                keep.hub.end_if_idle();
             }
         }
-        if last_sign.elapsed() >= ABANDONED_MAX + MEASURE_INTERVAL {
-            keep.hub.end_if_idle();
-        }
-        keep.hub.wait_for_wish(SHARE_INTERVAL);
     }
 }
 
-struct Measure {
-    last: Option<Counters>,
-    at: Instant,
-}
-
-impl Measure {
-    fn tell(&mut self, keep: &Keep) {
-        self.at = Instant::now();
-        let counters = Counters::read(keep.hub.clock.now());
-        match (&self.last, &counters) {
-            (Some(last), Some(now)) => keep.hub.tell(HostInput::Measured(now.since(last))),
-            (None, _) | (_, None) => keep.hub.beat(),
-        }
-        self.last = counters;
+/// Reports what the machine did since it was last looked at.
+fn measure(keep: &Keep, last: Option<Counters>) -> Option<Counters> {
+    let counters = Counters::read(keep.hub.clock.now());
+    match (&last, &counters) {
+        (Some(last), Some(now)) => keep.hub.tell(HostInput::Measured(now.since(last))),
+        // Where nothing can be measured, something still shows that the keeper is there.
+        (None, _) | (_, None) => keep.hub.beat(),
     }
+    counters
 }

@@ -17,6 +17,7 @@ use spec::{Resources, Timestamp};
 use super::clock::Clock;
 use super::progress::Pending;
 use super::running::Running;
+use super::share::{at_least, at_most};
 use crate::protocol::{Errand, Order, Progress, Work, WorkPlace};
 
 /// State, and who is woken by what.
@@ -33,7 +34,7 @@ pub(super) struct Hub {
     pub(super) written: Condvar,
     /// The main thread waits here for a time or the end.
     wakes: Condvar,
-    /// The housekeeper waits here: whether anything is wanted has changed.
+    /// The housekeeper waits here: more is wanted.
     wishes: Condvar,
 }
 
@@ -47,7 +48,9 @@ pub(super) struct State {
     commits: VecDeque<Arc<Work>>,
     pub(super) progress: Pending,
     wake_at: Option<Timestamp>,
-    is_idle: bool,
+    /// The most that may ever be used, and the most of it that was wanted of late.
+    limit: Resources,
+    wish: Resources,
     slot_threads: Crowd,
     committers: Crowd,
     must_end: bool,
@@ -79,7 +82,8 @@ struct Crowd {
 const COMMITTERS_MAX: usize = 8;
 
 impl Hub {
-    pub(super) fn new(host: ShardHost, clock: Clock) -> Self {
+    /// A hub without threads, for a host that may get up to `limit`.
+    pub(super) fn new(host: ShardHost, limit: Resources, clock: Clock) -> Self {
         let state = State {
             host,
             works: BTreeMap::new(),
@@ -88,7 +92,8 @@ impl Hub {
             commits: VecDeque::new(),
             progress: Pending::default(),
             wake_at: None,
-            is_idle: true,
+            wish: limit.clone(),
+            limit,
             slot_threads: Crowd::default(),
             committers: Crowd::default(),
             must_end: false,
@@ -242,16 +247,21 @@ impl Hub {
         (missing, state.has_ended())
     }
 
-    /// Waits until whether anything is wanted changes, or `patience` is over.
+    /// Waits until more is wanted than was of late, or `patience` is over.
     pub(super) fn wait_for_wish(&self, patience: Duration) {
         let waited = self.wishes.wait_timeout(self.lock(), patience);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// What is wanted and what is in use.
-    pub(super) fn demand(&self) -> (Resources, Resources) {
-        let state = self.lock();
-        (state.host.wanted(), state.host.in_use().clone())
+    /// The most that was wanted since a call that was to `forget` it, and what is in use. Wishes
+    /// grow at once and shrink at intervals: a chain of tasks wants nothing after each.
+    pub(super) fn wish(&self, forget: bool) -> (Resources, Resources) {
+        let mut state = self.lock();
+        let wish = state.wish.clone();
+        if forget {
+            state.wish = at_most(&state.host.wanted(), &state.limit);
+        }
+        (wish, state.host.in_use().clone())
     }
 
     /// Every attempt with a process.
@@ -347,14 +357,14 @@ impl Hub {
                 }
             }
         }
-        let is_idle = state.host.is_idle();
-        if is_idle != state.is_idle {
-            state.is_idle = is_idle;
-            if is_idle {
-                // Leases that the host had seen before were put here for nothing.
-                state.works.clear();
-            }
+        let wanted = at_most(&state.host.wanted(), &state.limit);
+        if !wanted.fits(&state.wish) {
+            state.wish = at_least(&state.wish, &wanted);
             self.wishes.notify_all();
+        }
+        if state.host.is_idle() {
+            // Leases that the host had seen before were put here for nothing.
+            state.works.clear();
         }
     }
 

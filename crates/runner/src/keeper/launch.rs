@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use engine::AllocationId;
 
 use super::slot_log::SlotLog;
+use crate::artifact;
 use crate::process::{ALLOCATION_MARK, ATTEMPT_MARK, allocation_mark};
 use crate::protocol::{Work, WorkCommand, WorkPlace};
 use crate::run_dir::RunDir;
@@ -48,7 +49,7 @@ impl Launcher {
     pub(super) fn clear(&self, work: &Work) {
         if let WorkPlace::Private { outputs, .. } = &work.place
             && outputs.is_empty()
-            && let Err(error) = std::fs::remove_dir_all(self.run_dir.attempt(work.attempt))
+            && let Err(error) = artifact::discard(&self.run_dir.attempt(work.attempt))
         {
             eprintln!("failed to remove the folder of {}: {error}", work.attempt);
         }
@@ -112,12 +113,14 @@ fn make_private(
         make_dir(link.parent().unwrap_or(root))?;
         symlink(target, &link).map_err(|error| told(&link, &error))?;
     }
-    for output in outputs {
-        let path = root.join(output);
-        // A folder that a link leads into is there, and is not ours to make.
-        make_dir(if output.ends_with('/') { &path } else { path.parent().unwrap_or(root) })?;
-    }
-    Ok(())
+    outputs.iter().try_for_each(|output| make_dir(&root.join(folder_of(output))))
+}
+
+/// The folder that an output needs: itself, or the one it lies in. Of a pattern, what comes
+/// before its first special character.
+fn folder_of(output: &str) -> &str {
+    let literal = output.find(['*', '?', '[', '{', '\\']).map_or(output, |end| &output[..end]);
+    literal.rfind('/').map_or("", |end| &literal[..end])
 }
 
 /// The system says only "no such file": of two possible ones.
@@ -131,5 +134,24 @@ fn explain(error: &Error, work: &Work, cwd: &Path) -> String {
         ErrorKind::NotFound => format!("no program `{program}`"),
         ErrorKind::PermissionDenied => format!("not allowed to run `{program}`"),
         _ => format!("failed to run `{program}`: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_of_an_output_stops_where_its_pattern_begins() {
+        for (output, folder) in [
+            ("a.txt", ""),
+            ("out/a.txt", "out"),
+            ("out/deep/", "out/deep"),
+            ("out/*/a.txt", "out"),
+            ("out/part-*.txt", "out"),
+            ("*.txt", ""),
+        ] {
+            assert_eq!(folder_of(output), folder, "{output}");
+        }
     }
 }

@@ -52,12 +52,20 @@ fn cpu_ticks(stat: &str) -> Option<(u64, u64, u64)> {
     Some((ticks.iter().sum(), idle, cpus as u64))
 }
 
+/// All memory of this machine, in bytes.
+pub(super) fn memory_total() -> Option<u64> {
+    bytes_of(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")
+}
+
 fn memory_used(meminfo: &str) -> Option<u64> {
-    let kib = |name: &str| -> Option<u64> {
-        let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim_start_matches(':').trim().strip_suffix("kB")?.trim().parse().ok()
-    };
-    Some(kib("MemTotal")?.saturating_sub(kib("MemAvailable")?) * 1024)
+    let available = bytes_of(meminfo, "MemAvailable:")?;
+    Some(bytes_of(meminfo, "MemTotal:")?.saturating_sub(available))
+}
+
+fn bytes_of(meminfo: &str, name: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
 }
 
 /// Received and sent over all interfaces but loopback.

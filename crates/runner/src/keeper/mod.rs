@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use engine::shard::ShardHost;
 use engine::{AllocationId, Epoch};
+use journal::lease::Lease;
 use spec::Resources;
 
 use crate::process;
@@ -42,7 +43,7 @@ use clock::Clock;
 use hub::Hub;
 use launch::Launcher;
 use leftovers::Leftovers;
-pub use share::{CapacityShare, WholeMachine};
+pub use share::{CapacityShare, LedgerShare, WholeMachine};
 use slot_log::SlotLogs;
 
 /// How often the main thread looks whether it was asked to end.
@@ -116,8 +117,29 @@ struct Keep {
 /// Before the first line is in the progress file: why it cannot begin. After: only that it was
 /// asked to end by a signal; everything it ran is dead then.
 pub fn run(options: KeeperOptions) -> Result<(), Error> {
-    let share = Box::new(WholeMachine(options.capacity.clone()));
-    run_with(options, share, Box::new(|| true))
+    let run_dir = options.run_dir.clone();
+    let is_orchestrator_alive = move || match Lease::read(&run_dir) {
+        Ok(seen) => seen.is_some_and(|seen| seen.alive),
+        // What cannot be read says nothing; ending for nothing would lose the allocation.
+        Err(_) => true,
+    };
+    let share = share_of(&options);
+    run_with(options, share, Box::new(is_orchestrator_alive))
+}
+
+fn share_of(options: &KeeperOptions) -> Box<dyn CapacityShare> {
+    let alone = Box::new(WholeMachine(options.capacity.clone()));
+    let Some(ledger) = &options.ledger else { return alone };
+    let run = RunDir::new(options.run_dir.clone()).id();
+    let machine = share::machine(&options.capacity);
+    match LedgerShare::open(ledger, &machine, &run, options.allocation) {
+        Ok(share) => Box::new(share),
+        Err(error) => {
+            // Too much on one machine makes work slow; none at all would not be better.
+            eprintln!("going on without the ledger of this machine: {error}");
+            alone
+        }
+    }
 }
 
 /// Like [`run`], with a share of the machine and a way to know whether an orchestrator lives.
@@ -132,11 +154,11 @@ pub fn run_with(
     let asked_to_end = session::begin()?;
     let run_dir = RunDir::new(options.run_dir);
     let dir = run_dir.allocation(options.allocation);
-    let capacity = share.update(&Resources::default(), &Resources::default());
+    let capacity = share.update(&options.capacity, &Resources::default());
     let (orders, mut progress) = open(&run_dir, &dir, options.allocation, &capacity)?;
     let mark = process::allocation_mark(&run_dir.id(), options.allocation);
     let keep = Arc::new(Keep {
-        hub: Hub::new(ShardHost::new(options.epoch, capacity), Clock::start()),
+        hub: Hub::new(ShardHost::new(options.epoch, capacity), options.capacity, Clock::start()),
         launcher: Launcher::new(run_dir.clone(), options.project, options.allocation),
         leftovers: Leftovers::new(mark).ok_or_else(no_proc)?,
         logs: SlotLogs::new(run_dir.clone(), dir.clone()),

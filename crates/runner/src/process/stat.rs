@@ -59,11 +59,15 @@ impl Stat {
 /// Every process that can be seen, by number.
 #[must_use]
 pub fn all() -> Vec<Stat> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let mut stats: Vec<Stat> = pids.filter_map(Stat::of).collect();
+    let mut stats: Vec<Stat> = pids().filter_map(Stat::of).collect();
     stats.sort_unstable_by_key(|stat| stat.pid);
     stats
+}
+
+/// The number of every process that can be seen.
+pub(super) fn pids() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// Resident memory of a process in bytes, where pages shared by n processes count one nth for

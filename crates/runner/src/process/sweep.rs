@@ -1,5 +1,6 @@
 //! Makes a whole set of processes end, even one that grows while it is being killed.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use engine::AllocationId;
@@ -8,7 +9,7 @@ use rustix::process::Signal;
 use super::identity::{signal_if, start_ticks};
 use super::mark::{Mark, allocation_mark};
 use super::pid_of;
-use super::stat::{Stat, all};
+use super::stat::{Stat, pids};
 
 /// Killed processes that do not end in this time hang in the kernel, and nobody can help them.
 const DEATH_PATIENCE: Duration = Duration::from_secs(10);
@@ -35,19 +36,13 @@ pub fn kill_allocation(run: &str, allocation: AllocationId) -> Vec<u32> {
 
 /// Kills every process of a set, and waits until all are dead; returns those that hang.
 ///
-/// Each is stopped before any is killed: a process that multiplies gets no chance to do so while
-/// others are being killed. What appears meanwhile is met in the next round.
+/// All are stopped before any is killed: a process that multiplies gets no chance to do so while
+/// others are being killed. What appears meanwhile is met in the next round. A set that forks
+/// faster than this can look at it is beaten only by a control group.
 pub fn freeze_and_kill(is_member: impl Fn(&Stat) -> bool) -> Vec<u32> {
-    let own = std::process::id();
-    let members = || -> Vec<Stat> {
-        all()
-            .into_iter()
-            .filter(|stat| stat.pid != own && !stat.is_dead() && is_member(stat))
-            .collect()
-    };
     let started = Instant::now();
     loop {
-        let found = freeze(&members);
+        let found = freeze(&is_member);
         if found.is_empty() {
             return Vec::new();
         }
@@ -61,27 +56,31 @@ pub fn freeze_and_kill(is_member: impl Fn(&Stat) -> bool) -> Vec<u32> {
     }
 }
 
-/// Stops members until a look finds none that still runs; returns all that it found then.
-fn freeze(members: &impl Fn() -> Vec<Stat>) -> Vec<Stat> {
+/// Stops members until a look finds no new one; returns them.
+fn freeze(is_member: &impl Fn(&Stat) -> bool) -> Vec<Stat> {
     /// A set that outgrows this many looks is killed as far as it is known, and met again.
-    const ROUNDS_MAX: u32 = 16;
-    let mut found = members();
-    for _ in 0..ROUNDS_MAX {
-        let running: Vec<&Stat> = found.iter().filter(|stat| !is_stopped(stat)).collect();
-        // One alone is killed as fast as it is stopped.
-        if running.is_empty() || found.len() == 1 {
+    const LOOKS_MAX: u32 = 64;
+    let mut found = Vec::new();
+    // Each process is looked at once: later looks cost only what is new, and so catch up with a
+    // set that grows. What has stopped cannot end, so its number stays its own.
+    let mut known = BTreeSet::from([std::process::id()]);
+    for _ in 0..LOOKS_MAX {
+        let known_before = found.len();
+        for pid in pids() {
+            if !known.insert(pid) {
+                continue;
+            }
+            let Some(stat) = Stat::of(pid) else { continue };
+            if !stat.is_dead() && is_member(&stat) {
+                send(&stat, Signal::STOP);
+                found.push(stat);
+            }
+        }
+        if found.len() == known_before {
             break;
         }
-        for stat in running {
-            send(stat, Signal::STOP);
-        }
-        found = members();
     }
     found
-}
-
-fn is_stopped(stat: &Stat) -> bool {
-    matches!(stat.state, b'T' | b't' | b'D')
 }
 
 fn send(stat: &Stat, signal: Signal) {
@@ -94,6 +93,7 @@ mod tests {
     use std::process::{Child, Command, Stdio};
 
     use super::super::mark::ALLOCATION_MARK;
+    use super::super::stat::all;
     use super::*;
 
     fn marked(script: &str, run: &str) -> Child {

@@ -18,6 +18,7 @@ use runner::protocol::{
     Errand, LineReader, Order, Progress, Work, WorkCommand, WorkPlace, write_line,
 };
 use runner::run_dir::{AllocationDir, Project, RunDir};
+use rustix::process::{Pid, Signal};
 use spec::resources::MilliCpus;
 use spec::{Resources, TaskId};
 
@@ -30,10 +31,11 @@ const ASKED: &str = "FORESHARD_TEST_KEEPER";
 pub(crate) fn keep_if_asked() {
     let Ok(asked) = std::env::var(ASKED) else { return };
     let (project, cpus) = asked.rsplit_once('@').unwrap();
-    let project = Project::new(PathBuf::from(project));
+    let project = PathBuf::from(project);
+    let run_dir = run_dir(&project);
     runner::keeper::run(KeeperOptions {
-        run_dir: project.run("r1").path().to_owned(),
-        project: project.root().to_owned(),
+        run_dir: run_dir.path().to_owned(),
+        project,
         allocation: AllocationId(1),
         epoch: Epoch(1),
         capacity: Resources {
@@ -46,9 +48,35 @@ pub(crate) fn keep_if_asked() {
     .unwrap();
 }
 
+/// The run of a project. Its name must be its own on this machine: all that is known of a dead
+/// keeper's processes is the name of their run.
+fn run_dir(project: &Path) -> RunDir {
+    let name = project.file_name().unwrap().to_string_lossy();
+    Project::new(project.to_owned()).run(&format!("r{}", name.trim_start_matches('.')))
+}
+
+/// Sends a signal to a process that this test has started.
+pub(crate) fn send(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
 /// Names the first try at a task.
 pub(crate) fn attempt(task: u32) -> AttemptId {
     AttemptId(TaskId(task), 1)
+}
+
+fn spawn(project: &Path, allocation: &AllocationDir, cpus: u32) -> Child {
+    let log = OpenOptions::new().create(true).append(true).open(allocation.keeper_log()).unwrap();
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "keeper_process", "--nocapture"])
+        .env(ASKED, format!("{}@{cpus}", project.display()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .process_group(0)
+        .spawn()
+        .unwrap()
 }
 
 /// A private place with these outputs.
@@ -75,21 +103,12 @@ impl Kept {
     pub(crate) fn start(cpus: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let project = dir.path().canonicalize().unwrap();
-        let run = Project::new(project.clone()).run("r1");
+        let run = run_dir(&project);
         let allocation = run.allocation(AllocationId(1));
         std::fs::create_dir_all(allocation.path()).unwrap();
         let orders =
             OpenOptions::new().create(true).append(true).open(allocation.orders()).unwrap();
-        let log = File::create(allocation.keeper_log()).unwrap();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "keeper_process", "--nocapture"])
-            .env(ASKED, format!("{}@{cpus}", project.display()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .process_group(0)
-            .spawn()
-            .unwrap();
+        let mut child = spawn(&project, &allocation, cpus);
         let started = Instant::now();
         let progress = loop {
             if let Ok(file) = File::open(allocation.progress()) {
@@ -181,6 +200,38 @@ impl Kept {
         self.find(|line| (*line == Progress::Bye).then_some(()));
         assert!(self.child.wait().unwrap().success());
         self.seen.clone()
+    }
+
+    /// Waits until the keeper has ended in any way and returns all it ever said.
+    pub(crate) fn wait(&mut self) -> Vec<Progress> {
+        self.child.wait().unwrap();
+        self.seen.extend(self.reader.read().unwrap());
+        self.seen.clone()
+    }
+
+    /// A second keeper for the same allocation.
+    pub(crate) fn start_again(&self) -> Child {
+        spawn(&self.project, &self.allocation, 1)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The name of the run.
+    pub(crate) fn run(&self) -> String {
+        self.run.id()
+    }
+
+    /// What an orchestrator does when a keeper is dead.
+    pub(crate) fn kill_allocation(&self) {
+        assert!(process::kill_allocation(&self.run(), AllocationId(1)).is_empty());
+    }
+
+    /// Whether the process is alive that wrote its number to a file of the project.
+    pub(crate) fn is_alive(&self, file: &str) -> bool {
+        let text = std::fs::read_to_string(self.project.join(file)).unwrap();
+        process::Stat::of(text.trim().parse().unwrap()).is_some_and(|stat| !stat.is_dead())
     }
 
     /// Kills the keeper with nothing but its own process.
