@@ -2,7 +2,7 @@
 
 use spec::{Site, TaskId, Workflow, ZoneId};
 
-use crate::plan::{Plan, ShardId};
+use crate::plan::{Order, Placements, Plan, ShardId};
 use crate::rank;
 
 /// Something wrong with a plan.
@@ -15,6 +15,28 @@ pub enum Note {
         task: TaskId,
         /// How many shards list it.
         shards: usize,
+    },
+    /// Not a task of the workflow.
+    #[error("{shard} lists {task}, which the workflow does not have")]
+    NoSuchTask {
+        /// What is listed.
+        task: TaskId,
+        /// Where.
+        shard: ShardId,
+    },
+    /// Placed in no zone of the site.
+    #[error("{shard} is placed in no zone of the site")]
+    NotPlaced {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Not exactly once in the order.
+    #[error("{shard} is {times} times in the order")]
+    NotOrderedOnce {
+        /// The shard.
+        shard: ShardId,
+        /// How often the order lists it.
+        times: usize,
     },
     /// Comes before one of its parents in its shard.
     #[error("{task} comes before its parent in {shard}")]
@@ -41,6 +63,8 @@ pub enum Note {
 #[must_use]
 pub fn check(plan: &Plan, workflow: &Workflow, site: &Site) -> Vec<Note> {
     let mut notes = each_task_in_one_shard(plan, workflow);
+    notes.extend(each_shard_placed(plan, site));
+    notes.extend(each_shard_in_order_once(plan));
     if notes.is_empty() {
         notes.extend(shards_in_order(plan, workflow));
         notes.extend(shard_graph_acyclic(plan, workflow));
@@ -55,13 +79,40 @@ fn shards(plan: &Plan) -> impl Iterator<Item = ShardId> + use<> {
 
 fn each_task_in_one_shard(plan: &Plan, workflow: &Workflow) -> Vec<Note> {
     let mut seen = vec![0_usize; workflow.n_tasks()];
+    let mut notes = Vec::new();
     for shard in shards(plan) {
         for task in plan.tasks_of(shard) {
-            seen[task.index()] += 1;
+            match seen.get_mut(task.index()) {
+                Some(times) => *times += 1,
+                None => notes.push(Note::NoSuchTask { task, shard }),
+            }
         }
     }
     let wrong = workflow.tasks().filter(|task| seen[task.index()] != 1);
-    wrong.map(|task| Note::NotInOneShard { task, shards: seen[task.index()] }).collect()
+    notes.extend(wrong.map(|task| Note::NotInOneShard { task, shards: seen[task.index()] }));
+    notes
+}
+
+fn each_shard_placed(plan: &Plan, site: &Site) -> Vec<Note> {
+    let is_there = |zone: &ZoneId| zone.index() < site.zones.len();
+    let is_placed = |shard: &ShardId| match &plan.placements {
+        Placements::AllIn(zone) => is_there(zone),
+        Placements::Each(zones) => zones.get(shard.0 as usize).is_some_and(is_there),
+    };
+    let lost = shards(plan).filter(|shard| !is_placed(shard));
+    lost.map(|shard| Note::NotPlaced { shard }).collect()
+}
+
+fn each_shard_in_order_once(plan: &Plan) -> Vec<Note> {
+    let Order::Listed(order) = &plan.order else { return Vec::new() };
+    let mut times = std::collections::BTreeMap::<ShardId, usize>::new();
+    times.extend(shards(plan).map(|shard| (shard, 0)));
+    for shard in order {
+        *times.entry(*shard).or_default() += 1;
+    }
+    let is_known = |shard: ShardId| (shard.0 as usize) < plan.n_shards();
+    let wrong = times.into_iter().filter(|&(shard, times)| times != 1 || !is_known(shard));
+    wrong.map(|(shard, times)| Note::NotOrderedOnce { shard, times }).collect()
 }
 
 fn shards_in_order(plan: &Plan, workflow: &Workflow) -> Vec<Note> {
