@@ -106,6 +106,52 @@ impl CriticalPath {
     }
 }
 
+/// Steps of one template, each in the slot of the one before: told as one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stretch<'a> {
+    /// The first of them.
+    pub first: &'a Step,
+    /// The last of them.
+    pub last: &'a Step,
+    /// How many steps.
+    pub n: usize,
+    /// How long they ran.
+    pub running: Duration,
+    /// How long they waited, the first one included.
+    pub waited: Duration,
+}
+
+impl CriticalPath {
+    /// The chain with long queues folded up: a chain of a hundred thousand steps has few turns.
+    #[must_use]
+    pub fn stretches(&self, workflow: &Workflow) -> Vec<Stretch<'_>> {
+        let mut stretches: Vec<Stretch<'_>> = Vec::new();
+        for step in &self.steps {
+            let running = step.ended_at.since(step.started_at);
+            let template = workflow.template_of(step.task);
+            match stretches.last_mut() {
+                Some(open)
+                    if matches!(step.release, Release::Slot(_))
+                        && workflow.template_of(open.last.task) == template =>
+                {
+                    open.last = step;
+                    open.n += 1;
+                    open.running = open.running + running;
+                    open.waited = open.waited + step.waits.total();
+                }
+                _ => stretches.push(Stretch {
+                    first: step,
+                    last: step,
+                    n: 1,
+                    running,
+                    waited: step.waits.total(),
+                }),
+            }
+        }
+        stretches
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Link<'a> {
     Attempt(&'a Attempt),

@@ -44,7 +44,7 @@ pub fn render(summary: &Summary, timeline: &Timeline, workflow: &Workflow) -> St
     head::draw(summary, &mut out);
     tables::failures(summary, &mut out);
     over_time(summary, timeline, workflow, &mut out);
-    tables::critical_path(summary, &mut out);
+    tables::critical_path(summary, workflow, &mut out);
     tables::retries(summary, &mut out);
     tables::templates(summary, &mut out);
     tables::memory(summary, &mut out);
@@ -61,8 +61,6 @@ fn over_time(summary: &Summary, timeline: &Timeline, workflow: &Workflow, out: &
     out.raw("<section>\n<h2>Slots</h2>\n<p class=\"sub\">What ran in each slot of each allocation");
     out.raw("; the first row is the critical path.</p>\n<div class=\"scroll\">\n");
     gantt::draw(&frame, &palette, summary, timeline, workflow, out);
-    out.raw("</div>\n");
-    palette.legend(workflow, out);
     out.raw("<h3>Cpus</h3>\n<div class=\"scroll\">\n");
     charts::cpus(&frame, timeline, workflow, out);
     out.raw("</div>\n");

@@ -7,9 +7,10 @@ use std::fmt::Write;
 
 use spec::{Timestamp, Workflow};
 
+use crate::critical_path::{Release, Step, Stretch};
 use crate::printable::{clipped, printable};
 use crate::quantity::{Seconds, count, percent, plural};
-use crate::summary::{Counts, PathStep, Summary};
+use crate::summary::{Counts, Summary};
 use crate::timeline::Timeline;
 
 mod gantt;
@@ -30,7 +31,7 @@ pub fn render(summary: &Summary, timeline: &Timeline, workflow: &Workflow, style
     page.key_figures(summary);
     page.failures(summary);
     page.retries(summary);
-    page.critical_path(summary);
+    page.critical_path(summary, workflow);
     page.slots(timeline, workflow);
     page.templates(summary);
     page.memory(summary);
@@ -162,30 +163,30 @@ impl Page {
         self.more(s.n_retries, ROWS_SHOWN);
     }
 
-    fn critical_path(&mut self, s: &Summary) {
+    fn critical_path(&mut self, s: &Summary, workflow: &Workflow) {
         let path = &s.critical_path;
         if path.steps.is_empty() {
             return;
         }
         self.heading("Critical path");
-        let bar = gantt::path_bar(path, s.started_at.0, s.makespan_seconds.0, self.style);
+        let bar = gantt::path_bar(&path.chain, s.started_at.0, s.makespan_seconds.0, self.style);
         self.line(&format!("  {bar}"));
         let legend = path_legend(s);
         self.line(&format!("  {legend}"));
-        let mut table = Table::new(&["at", "task", "ran", "waited", "after"]);
-        let hidden = path.n_steps.saturating_sub(STEPS_SHOWN);
-        let shown = &path.steps[path.steps.len().saturating_sub(STEPS_SHOWN)..];
+        let rows = path_rows(s, workflow);
+        let hidden = rows.len().saturating_sub(STEPS_SHOWN);
         if hidden > 0 {
             let skipped = self.style.faint(&format!("… {} before these", count(hidden)));
             self.line(&format!("  {skipped}"));
         }
-        for step in shown {
+        let mut table = Table::new(&["at", "task", "ran", "waited", "after"]);
+        for row in rows.into_iter().skip(hidden) {
             table.row([
-                format!("+{}", Seconds(step.started_at.0.since(s.started_at.0))),
-                attempt_name(&step.task.name, step.attempt),
-                step.attempt.map_or("reused".to_owned(), |_| step.ran_seconds.to_string()),
-                step.waits.total().to_string(),
-                release_words(step),
+                format!("+{}", row.since),
+                row.name,
+                row.ran.map_or("reused".to_owned(), |ran| ran.to_string()),
+                row.waited.to_string(),
+                row.after,
             ]);
         }
         self.table(&table);
@@ -315,14 +316,51 @@ pub(crate) fn attempt_name(task: &str, attempt: Option<u32>) -> String {
     }
 }
 
+/// A row of the critical path, as people see it.
+pub(crate) struct PathRow {
+    pub(crate) since: Seconds,
+    pub(crate) name: String,
+    /// None for a reused result.
+    pub(crate) ran: Option<Seconds>,
+    pub(crate) waited: Seconds,
+    pub(crate) after: String,
+}
+
+/// Each step, or, when there are more than a page of them, each stretch.
+pub(crate) fn path_rows(s: &Summary, workflow: &Workflow) -> Vec<PathRow> {
+    const SINGLY_MAX: usize = 40;
+    let chain = &s.critical_path.chain;
+    let row = |first: &Step, name, ran, waited| PathRow {
+        since: Seconds(first.started_at.since(s.started_at.0)),
+        name,
+        ran,
+        waited: Seconds(waited),
+        after: release_words(workflow, first),
+    };
+    let name_of = |step: &Step| attempt_name(&workflow.task_name(step.task), step.attempt);
+    let ran = |step: &Step| step.attempt.map(|_| Seconds(step.ended_at.since(step.started_at)));
+    if chain.steps.len() <= SINGLY_MAX {
+        let single = |step| row(step, name_of(step), ran(step), step.waits.total());
+        return chain.steps.iter().map(single).collect();
+    }
+    let folded = |stretch: &Stretch<'_>| match stretch.n {
+        1 => row(stretch.first, name_of(stretch.first), ran(stretch.first), stretch.waited),
+        n => {
+            let template = &workflow.template(stretch.first.task).name;
+            let name = format!("{template}, {} one after another", count(n));
+            row(stretch.first, name, Some(Seconds(stretch.running)), stretch.waited)
+        }
+    };
+    chain.stretches(workflow).iter().map(folded).collect()
+}
+
 /// What released a step, for people.
-pub(crate) fn release_words(step: &PathStep) -> String {
-    let after = step.after.as_ref().map_or("", |task| task.name.as_str());
-    match step.released_by {
-        "dependency" => format!("needs {after}"),
-        "slot" => format!("slot of {after}"),
-        "retry" => "its try before".to_owned(),
-        _ => "the start".to_owned(),
+pub(crate) fn release_words(workflow: &Workflow, step: &Step) -> String {
+    match step.release {
+        Release::RunStart => "the start".to_owned(),
+        Release::Dependency(parent) => format!("needs {}", workflow.task_name(parent)),
+        Release::Slot(neighbour) => format!("slot of {}", workflow.task_name(neighbour)),
+        Release::Retry => "its try before".to_owned(),
     }
 }
 

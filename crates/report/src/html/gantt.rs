@@ -10,7 +10,7 @@ use super::frame::Frame;
 use super::palette::Palette;
 use crate::lanes::{Lane, lanes};
 use crate::markup::Markup;
-use crate::quantity::{Seconds, plural};
+use crate::quantity::{Seconds, count, plural};
 use crate::summary::Summary;
 use crate::timeline::{Attempt, End, Timeline};
 use crate::work::cpus_of;
@@ -40,17 +40,19 @@ pub(super) fn draw(
     chart.critical_path(summary, out);
     chart.rails(shown, out);
     let n: usize = shown.iter().map(|lane| lane.attempts.len()).sum();
-    if n <= ATTEMPTS_MAX {
+    let has_attempts = n <= ATTEMPTS_MAX;
+    if has_attempts {
         chart.attempts(shown, &on_path(summary), out);
     } else {
         chart.columns(shown, out);
     }
     chart.marks(bottom, out);
-    out.raw("</svg>\n");
+    out.raw("</svg>\n</div>\n");
     if lanes.len() > shown.len() {
         let more = plural(lanes.len() - shown.len(), "more slot is", "more slots are");
         out.raw("<p class=\"sub\">").text(&more).raw(" not shown.</p>\n");
     }
+    palette.legend(workflow, has_attempts, out);
 }
 
 fn row_height(n_lanes: usize) -> f64 {
@@ -63,8 +65,8 @@ fn row_height(n_lanes: usize) -> f64 {
 }
 
 fn on_path(summary: &Summary) -> BTreeSet<AttemptId> {
-    let steps = summary.critical_path.steps.iter();
-    steps.filter_map(|step| Some(AttemptId(step.task.id, step.attempt?))).collect()
+    let steps = summary.critical_path.chain.steps.iter();
+    steps.filter_map(|step| Some(AttemptId(step.task, step.attempt?))).collect()
 }
 
 struct Chart<'a> {
@@ -90,14 +92,19 @@ impl Chart<'_> {
         out.raw("<rect class=\"wait\" x=\"").at(self.frame.left()).raw("\" y=\"2\" width=\"");
         out.at(self.frame.right() - self.frame.left()).raw("\" height=\"").at(PATH_HEIGHT);
         out.raw("\"><title>waits: publishing, pauses, overhead</title></rect>\n");
-        for step in &summary.critical_path.steps {
-            let class = self.palette.class_of(self.workflow, step.task.id);
-            let from = self.frame.x(step.started_at.0);
-            let to = self.frame.x(step.started_at.0 + step.ran_seconds.0);
+        for stretch in summary.critical_path.chain.stretches(self.workflow) {
+            let class = self.palette.class_of(self.workflow, stretch.first.task);
+            let from = self.frame.x(stretch.first.started_at);
+            let width = (self.frame.x(stretch.last.ended_at) - from).max(0.4);
             out.raw("<rect class=\"").raw(class).raw("\" x=\"").at(from).raw("\" y=\"2\" width=\"");
-            out.at((to - from).max(0.4)).raw("\" height=\"").at(PATH_HEIGHT).raw("\"><title>");
-            out.text(&step.task.name).raw("\n").text(&step.ran_seconds.to_string()).raw(", after ");
-            out.text(&crate::text::release_words(step)).raw("</title></rect>\n");
+            out.at(width).raw("\" height=\"").at(PATH_HEIGHT).raw("\"><title>");
+            out.text(&self.workflow.task_name(stretch.first.task));
+            if stretch.n > 1 {
+                out.raw(" and ").text(&count(stretch.n - 1)).raw(" more, one after another");
+            }
+            out.raw(": ").text(&Seconds(stretch.running).to_string()).raw(", after ");
+            let after = crate::text::release_words(self.workflow, stretch.first);
+            out.text(&after).raw("</title></rect>\n");
         }
     }
 
@@ -146,7 +153,7 @@ impl Chart<'_> {
         if is_on_path {
             bar.draw("crit", None, out);
         }
-        if attempt.id.number() > 1 && self.row >= 8.0 {
+        if self.row >= 8.0 && self.ran_before(attempt) {
             out.raw("<path class=\"again\" d=\"M")
                 .at(from)
                 .raw(" ")
@@ -154,6 +161,15 @@ impl Chart<'_> {
                 .raw("h6l-6 6z\"/>");
         }
         out.raw("</g>\n");
+    }
+
+    /// Whether an earlier attempt at the task ran; one that was only granted is not worth a mark.
+    fn ran_before(&self, attempt: &Attempt) -> bool {
+        attempt.id.number() > 1
+            && self
+                .timeline
+                .attempts_of(attempt.id.task())
+                .any(|other| other.id.number() < attempt.id.number() && other.started_at.is_some())
     }
 
     /// One path per colour: in each column of each lane, a block of what held it longest.

@@ -50,11 +50,7 @@ struct Tile {
 
 fn tiles(s: &Summary) -> Vec<Tile> {
     let mut tiles = vec![
-        Tile {
-            name: "Tasks done",
-            value: format!("{} of {}", count(s.tasks.published), count(s.tasks.selected)),
-            note: tasks_note(s),
-        },
+        Tile { name: "Tasks done", value: count(s.tasks.published), note: tasks_note(s) },
         Tile { name: "Makespan", value: s.makespan_seconds.to_string(), note: bound_note(s) },
         Tile {
             name: "Utilisation",
@@ -118,7 +114,8 @@ fn tasks_note(s: &Summary) -> String {
         .filter(|&&(n, _)| n > 0)
         .map(|(n, word)| format!("{} {word}", count(*n)))
         .collect();
-    if shown.is_empty() { "all of them ran".to_owned() } else { shown.join(", ") }
+    let of = format!("of {}", count(s.tasks.selected));
+    if shown.is_empty() { of } else { format!("{of}; {}", shown.join(", ")) }
 }
 
 fn bound_note(s: &Summary) -> String {

@@ -36,7 +36,8 @@ impl Palette {
         CLASSES.into_iter().take(self.named.len()).chain([OTHER])
     }
 
-    pub(super) fn legend(&self, workflow: &Workflow, out: &mut Markup) {
+    /// What the colours mean; marks on attempts only where attempts are drawn.
+    pub(super) fn legend(&self, workflow: &Workflow, has_attempts: bool, out: &mut Markup) {
         out.raw("<ul class=\"legend\">");
         for &template in &self.named {
             swatch(self.by_template[template], out);
@@ -47,8 +48,11 @@ impl Palette {
             out.raw("other templates</li>");
         }
         out.raw("<li><svg width=\"12\" height=\"12\"><rect class=\"hatch\" width=\"12\" height=\"12\" rx=\"2\"/></svg>failed or lost</li>");
-        out.raw("<li><svg width=\"12\" height=\"12\"><path class=\"again\" d=\"M1 1H9L1 9z\"/></svg>a further try</li>");
-        out.raw("<li><svg width=\"12\" height=\"12\"><rect class=\"crit\" x=\"1\" y=\"1\" width=\"10\" height=\"10\" rx=\"2\"/></svg>on the critical path</li></ul>\n");
+        if has_attempts {
+            out.raw("<li><svg width=\"12\" height=\"12\"><path class=\"again\" d=\"M1 1H9L1 9z\"/></svg>a further try</li>");
+            out.raw("<li><svg width=\"12\" height=\"12\"><rect class=\"crit\" x=\"1\" y=\"1\" width=\"10\" height=\"10\" rx=\"2\"/></svg>on the critical path</li>");
+        }
+        out.raw("</ul>\n");
     }
 }
 

@@ -7,7 +7,7 @@ use super::table::{Cell, Head, draw};
 use crate::markup::Markup;
 use crate::quantity::{Seconds, count, plural};
 use crate::summary::Summary;
-use crate::text::{attempt_name, release_words};
+use crate::text::{attempt_name, path_legend, path_rows};
 use crate::timeline::{Timeline, Why};
 
 /// More tasks than this are not listed one by one.
@@ -56,27 +56,26 @@ pub(super) fn failures(s: &Summary, out: &mut Markup) {
     out.raw("</section>\n");
 }
 
-pub(super) fn critical_path(s: &Summary, out: &mut Markup) {
-    let path = &s.critical_path;
-    if path.steps.is_empty() {
+pub(super) fn critical_path(s: &Summary, workflow: &Workflow, out: &mut Markup) {
+    let mut steps = path_rows(s, workflow);
+    if steps.is_empty() {
         return;
     }
     open("Critical path", out);
     out.raw("<p class=\"sub\">The chain of tasks and waits that made the run as long as it was: ");
-    out.text(&crate::text::path_legend(s)).raw(".</p>\n");
-    let shown = &path.steps[path.steps.len().saturating_sub(STEPS_MAX)..];
-    let rows: Vec<Vec<Cell>> = shown
-        .iter()
+    out.text(&path_legend(s)).raw(".</p>\n");
+    let hidden = steps.len().saturating_sub(STEPS_MAX);
+    let rows: Vec<Vec<Cell>> = steps
+        .drain(hidden..)
         .map(|step| {
-            let since = Seconds(step.started_at.0.since(s.started_at.0));
-            let share = step.ran_seconds.0.as_secs_f64() / s.makespan_seconds.0.as_secs_f64();
+            let ran = step.ran.unwrap_or_default();
             vec![
-                Cell::Figure(format!("+{since}"), since.0.as_secs_f64()),
-                Cell::Name(attempt_name(&step.task.name, step.attempt)),
-                Cell::span(step.ran_seconds),
-                Cell::Bar(share),
-                Cell::span(step.waits.total()),
-                Cell::Words(release_words(step)),
+                Cell::Figure(format!("+{}", step.since), step.since.0.as_secs_f64()),
+                Cell::Name(step.name),
+                Cell::span(ran),
+                Cell::Bar(ran.0.as_secs_f64() / s.makespan_seconds.0.as_secs_f64().max(1e-9)),
+                Cell::span(step.waited),
+                Cell::Words(step.after),
             ]
         })
         .collect();
@@ -89,11 +88,10 @@ pub(super) fn critical_path(s: &Summary, out: &mut Markup) {
         Head::Text("After"),
     ];
     draw(&heads, &rows, out);
-    if path.n_steps > shown.len() {
-        let hidden = count(path.n_steps - shown.len());
+    if hidden > 0 {
         out.raw("<p class=\"sub\">The ")
-            .text(&hidden)
-            .raw(" steps before these are not shown.</p>\n");
+            .text(&count(hidden))
+            .raw(" before these are not shown.</p>\n");
     }
     out.raw("</section>\n");
 }

@@ -19,6 +19,9 @@ pub struct Path {
     pub n_steps: usize,
     /// The last of them, in order.
     pub steps: Vec<PathStep>,
+    /// All of them, for pictures.
+    #[serde(skip)]
+    pub chain: CriticalPath,
 }
 
 /// Waits by kind.
@@ -64,6 +67,7 @@ impl Path {
             waits: PathWaits::of(&path.waits()),
             n_steps: path.steps.len(),
             steps: path.steps[hidden..].iter().map(|step| PathStep::of(workflow, step)).collect(),
+            chain: path,
         }
     }
 }

@@ -3,10 +3,10 @@
 use spec::{Duration, Timestamp, Workflow};
 
 use super::{Style, share};
+use crate::critical_path::CriticalPath;
 use crate::lanes::{Lane, lanes};
 use crate::printable::clipped;
 use crate::quantity::{Seconds, count};
-use crate::summary::Path;
 use crate::templates;
 use crate::timeline::{Attempt, Timeline};
 
@@ -41,12 +41,17 @@ pub(super) fn rows(timeline: &Timeline, workflow: &Workflow, style: Style) -> Ve
 }
 
 /// The critical path as one bar: `█` runs, `░` waits.
-pub(super) fn path_bar(path: &Path, start: Timestamp, span: Duration, style: Style) -> String {
+pub(super) fn path_bar(
+    path: &CriticalPath,
+    start: Timestamp,
+    span: Duration,
+    style: Style,
+) -> String {
     let columns = style.width.saturating_sub(4).clamp(10, 160);
     let mut bar = vec!['░'; columns];
     for step in &path.steps {
-        let from = share(step.started_at.0, start, span) * columns as f64;
-        let to = share(step.started_at.0 + step.ran_seconds.0, start, span) * columns as f64;
+        let from = share(step.started_at, start, span) * columns as f64;
+        let to = share(step.ended_at, start, span) * columns as f64;
         for cell in bar.iter_mut().take(to.round() as usize).skip(from.round() as usize) {
             *cell = '█';
         }
