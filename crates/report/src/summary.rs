@@ -8,7 +8,7 @@ use serde::Serialize;
 use spec::{Bytes, Site, TaskId, Workflow};
 
 use crate::lower_bound::LowerBound;
-use crate::quantity::{CoreSeconds, Moment, Seconds};
+use crate::quantity::{Moment, Seconds};
 use crate::templates::{self, TemplateFigures};
 use crate::timeline::Timeline;
 use crate::work::Work;
@@ -187,12 +187,6 @@ impl Summary {
     #[must_use]
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).expect("a summary has no keys but texts")
-    }
-
-    /// Core time of attempts that failed, were lost or were killed.
-    #[must_use]
-    pub fn lost_work(&self) -> CoreSeconds {
-        self.work.lost_core_seconds
     }
 }
 
