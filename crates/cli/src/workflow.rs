@@ -1,0 +1,121 @@
+//! The workflow that a command is about: read, checked, and its mistakes shown.
+
+use std::path::Path;
+
+use report::quantity::plural;
+use runner::load::{self, LoadError, LoadRequest, Loaded};
+use spec::diagnostic::{Diagnostic, nearest};
+use spec::wfformat::ReplayOptions;
+use spec::{TaskId, Workflow};
+
+use crate::args::WorkflowChoice;
+use crate::exit_code::Code;
+use crate::failure::Failure;
+use crate::screen::Screen;
+use crate::snippet;
+
+/// What is asked for on the command line.
+#[must_use]
+pub(crate) fn request(choice: &WorkflowChoice) -> LoadRequest {
+    LoadRequest {
+        path: choice.file.clone(),
+        params: choice.params.iter().cloned().collect(),
+        replay: ReplayOptions { scale: choice.scale, scale_memory: choice.scale_memory },
+    }
+}
+
+/// Reads a workflow and shows what is wrong or doubtful in it.
+///
+/// # Errors
+/// It cannot be read, or there are mistakes in it; they have been shown.
+pub(crate) fn load(request: &LoadRequest, screen: Screen) -> Result<Loaded, Failure> {
+    match load::load(request) {
+        Ok(loaded) => {
+            snippet::say_all(screen, &loaded.source, &loaded.warnings);
+            Ok(loaded)
+        }
+        Err(LoadError::Invalid { source, diagnostics }) => {
+            snippet::say_all(screen, &source, &diagnostics);
+            Err(has_mistakes(&source.name, &diagnostics))
+        }
+        Err(LoadError::Unreadable { path, source }) => Err(unreadable(&path, &source)),
+    }
+}
+
+/// A file with mistakes that have been shown.
+#[must_use]
+pub(crate) fn has_mistakes(name: &str, diagnostics: &[Diagnostic]) -> Failure {
+    Failure::invalid(format!("{name} has {}", snippet::tally(diagnostics)))
+}
+
+/// A file that a person named and that cannot be read.
+#[must_use]
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    let failure = Failure::io("read", path, error);
+    match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::IsADirectory => {
+            Failure { code: Code::Invalid, ..failure }
+        }
+        _ => failure,
+    }
+}
+
+/// The tasks that a person named: tasks, whole templates, or files that tasks make.
+///
+/// # Errors
+/// A name that is none of these.
+pub(crate) fn targets(workflow: &Workflow, names: &[String]) -> Result<Vec<TaskId>, Failure> {
+    let mut tasks = Vec::new();
+    for name in names {
+        let found = tasks_named(workflow, name);
+        let found = if found.is_empty() { makers(workflow, name) } else { found };
+        if found.is_empty() {
+            return Err(unknown_target(workflow, name));
+        }
+        tasks.extend(found);
+    }
+    tasks.sort_unstable();
+    tasks.dedup();
+    Ok(tasks)
+}
+
+/// The task of this name, or all tasks of the template of this name; empty if there is neither.
+#[must_use]
+pub(crate) fn tasks_named(workflow: &Workflow, name: &str) -> Vec<TaskId> {
+    if let Some(task) = workflow.find_task(name) {
+        return vec![task];
+    }
+    let template = workflow.templates().iter().position(|template| template.name == name);
+    let tasks = template.map(|i| workflow.tasks_of(spec::TemplateId::from_index(i)).collect());
+    tasks.unwrap_or_default()
+}
+
+fn makers(workflow: &Workflow, path: &str) -> Vec<TaskId> {
+    let file = workflow.files().find(path.trim_start_matches("./"));
+    file.map(|file| workflow.producers(file).collect()).unwrap_or_default()
+}
+
+/// No task, template or file has this name.
+#[must_use]
+pub(crate) fn unknown_target(workflow: &Workflow, name: &str) -> Failure {
+    let failure = Failure::invalid(format!("`{name}` is no task of {}", workflow.name()));
+    let base = name.split('[').next().unwrap_or(name);
+    let names = || workflow.templates().iter().map(|template| template.name.as_str());
+    let n = workflow.templates().len();
+    match nearest(base, names()) {
+        Some(near) if near == base => {
+            let template = workflow.templates().iter().position(|t| t.name == near).unwrap_or(0);
+            let mut tasks = workflow.tasks_of(spec::TemplateId::from_index(template));
+            let example = tasks.next().map(|task| workflow.task_name(task)).unwrap_or_default();
+            failure.hint(format!("its tasks are named like `{example}`"))
+        }
+        Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None if n <= 12 => {
+            failure.hint(format!("there is {}", names().collect::<Vec<_>>().join(", ")))
+        }
+        None => failure.hint(format!(
+            "there are {}; `foreshard graph` shows them",
+            plural(n, "template", "templates")
+        )),
+    }
+}

@@ -1,0 +1,10 @@
+//! Stories of a person at a terminal: the real program in a folder of its own, what it printed
+//! and how it ended.
+
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
+mod checking;
+mod interrupting;
+mod running;
+mod stage;
+mod words;

@@ -1,0 +1,139 @@
+//! The folder a story plays in, and the program that plays.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with the files of a story.
+pub(crate) struct Stage {
+    dir: TempDir,
+}
+
+/// What the program said, and how it ended.
+pub(crate) struct Told {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// A run that goes on while the story does.
+pub(crate) struct Going {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Stage {
+    /// With these files.
+    pub(crate) fn with(files: &[(&str, &str)]) -> Self {
+        let stage = Self { dir: TempDir::new().unwrap() };
+        for (path, text) in files {
+            stage.write(path, text);
+        }
+        stage
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.path(path).exists()
+    }
+
+    /// The program with these words, in this folder, in an environment that says nothing.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_foreshard"));
+        command.args(words).current_dir(self.dir.path()).stdin(Stdio::null());
+        command.env_remove("NO_COLOR").env("TERM", "xterm").env("FORESHARD_LEDGER", "none");
+        command
+    }
+
+    /// Types the words and waits for the end.
+    pub(crate) fn foreshard(&self, words: &[&str]) -> Told {
+        Told::of(self.command(words))
+    }
+
+    /// Begins `run --json` and reads its events as they come.
+    pub(crate) fn begin(&self, words: &[&str]) -> Going {
+        let mut command = self.command(words);
+        let mut child = command.arg("--json").stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Going { child, lines }
+    }
+}
+
+impl Told {
+    pub(crate) fn of(mut command: Command) -> Self {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let code = output.status.code().expect("the program ends by itself");
+        Self { code, out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// The program ended like this; if not, what it said tells why.
+    pub(crate) fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "\nstdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+
+    pub(crate) fn says(self, words: &str) -> Self {
+        assert!(self.err.contains(words), "no `{words}` in\n{}", self.err);
+        self
+    }
+
+    pub(crate) fn prints(self, words: &str) -> Self {
+        assert!(self.out.contains(words), "no `{words}` in\n{}", self.out);
+        self
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in\n{}", self.out))
+    }
+}
+
+impl Going {
+    /// Reads on until an event of this kind comes.
+    pub(crate) fn wait_for(&mut self, event: &str) -> Value {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            let length = self.lines.read_line(&mut line).unwrap();
+            assert!(length > 0, "the run ended before `{event}`");
+            let record: Value = serde_json::from_str(&line).unwrap();
+            let is_it = record["event"] == *event || record["event"].get(event).is_some();
+            if is_it {
+                return record;
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// The exit code; none if a signal ended it.
+    pub(crate) fn end(mut self) -> Option<i32> {
+        // A pipe that nobody empties would stop the run.
+        std::io::copy(&mut self.lines, &mut std::io::sink()).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+/// How often a task wrote its line: once for each time it was run.
+pub(crate) fn times_run(path: &Path) -> usize {
+    std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
+}
