@@ -1,6 +1,5 @@
 //! What a keeper costs: `true`, many times, through a keeper in a process of its own, against the
-//! same by posix_spawn and nothing else. Both in turn, several times; the ratio of the medians
-//! counts.
+//! same by posix_spawn and nothing else. Both in turn, several times; the median of the ratios counts.
 //!
 //! `keeper_rate [N] [P]`: N tasks, P at a time; 10,000 and 2 if not said otherwise.
 
@@ -8,6 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use engine::input::Report;
@@ -17,7 +17,6 @@ use runner::protocol::{
     Errand, LineReader, Order, Progress, Work, WorkCommand, WorkPlace, write_line,
 };
 use runner::run_dir::Project;
-use rustix::process::WaitOptions;
 use spec::resources::MilliCpus;
 use spec::{Resources, TaskId};
 
@@ -34,17 +33,21 @@ fn main() -> Fallible<()> {
     }
     let number = |index: usize| arguments.get(index).and_then(|text| text.parse().ok());
     let (n, parallel) = (number(1).unwrap_or(10_000), number(2).unwrap_or(2));
-    let (mut bare, mut kept) = (Vec::new(), Vec::new());
+    let each = |span: Duration| span.as_secs_f64() * 1e6 / f64::from(n);
+    let mut ratios = Vec::new();
     for round in 1..=ROUNDS {
-        bare.push(spawn(n, parallel)?);
-        kept.push(keep(n, parallel)?);
-        let of = |times: &[Duration]| times[round - 1].as_secs_f64() * 1e6 / f64::from(n);
-        println!("{round}: bare {:.0} us/task, kept {:.0} us/task", of(&bare), of(&kept));
+        let (bare, kept) = (spawn(n, parallel)?, keep(n, parallel)?);
+        ratios.push(bare.elapsed.as_secs_f64() / kept.elapsed.as_secs_f64());
+        println!(
+            "{round}: bare {:.0} us/task, kept {:.0} us/task; cpu {:.0} and {:.0} us/task",
+            each(bare.elapsed),
+            each(kept.elapsed),
+            each(bare.cpu),
+            each(kept.cpu),
+        );
     }
-    bare.sort();
-    kept.sort();
-    let (bare, kept) = (bare[ROUNDS / 2].as_secs_f64(), kept[ROUNDS / 2].as_secs_f64());
-    println!("rate of the keeper / bare rate: {:.3}", bare / kept);
+    ratios.sort_by(f64::total_cmp);
+    println!("rate of the keeper / bare rate, median of {ROUNDS}: {:.3}", ratios[ROUNDS / 2]);
     Ok(())
 }
 
@@ -59,25 +62,48 @@ fn options(project: &Path, cpus: u32) -> KeeperOptions {
     }
 }
 
-/// Keeps `parallel` children going from one thread.
-fn spawn(n: u32, parallel: u32) -> Fallible<Duration> {
+/// What a batch took: time on the clock, and cpu time of the process that starts the tasks, without
+/// theirs.
+#[derive(Clone, Copy)]
+struct Took {
+    elapsed: Duration,
+    cpu: Duration,
+}
+
+/// Keeps `parallel` children going, each from a thread of its own: from one thread alone it would
+/// be slower.
+fn spawn(n: u32, parallel: u32) -> Fallible<Took> {
+    let cpu_before = cpu_time(std::process::id())?;
     let started = Instant::now();
-    for i in 0..n {
-        if i >= parallel {
-            rustix::process::wait(WaitOptions::empty())?;
+    let left = AtomicU32::new(n);
+    let run = || -> std::io::Result<()> {
+        let take = |left: u32| left.checked_sub(1);
+        while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+            let mut command = Command::new("/bin/true");
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command.status()?;
         }
-        let mut command = Command::new("/bin/true");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn()?;
-    }
-    for _ in 0..parallel.min(n) {
-        rustix::process::wait(WaitOptions::empty())?;
-    }
-    Ok(started.elapsed())
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..parallel).map(|_| scope.spawn(run)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("spawning does not panic"))
+    })?;
+    let (elapsed, cpu_after) = (started.elapsed(), cpu_time(std::process::id())?);
+    Ok(Took { elapsed, cpu: cpu_after - cpu_before })
+}
+
+/// Cpu time of a process, without its children.
+fn cpu_time(pid: u32) -> Fallible<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, fields) = stat.rsplit_once(')').ok_or("no stat")?;
+    let ticks = fields.split_ascii_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    let ticks = ticks.sum::<Result<u64, _>>()?;
+    Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
 }
 
 /// The same through a keeper; its own start and end are not counted.
-fn keep(n: u32, parallel: u32) -> Fallible<Duration> {
+fn keep(n: u32, parallel: u32) -> Fallible<Took> {
     let project = tempfile::tempdir()?;
     let allocation =
         Project::new(project.path().to_owned()).run("rate").allocation(AllocationId(1));
@@ -110,7 +136,7 @@ fn keep(n: u32, parallel: u32) -> Fallible<Duration> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    let took = started.elapsed();
+    let took = Took { elapsed: started.elapsed(), cpu: cpu_time(keeper.id())? };
     line.clear();
     write_line(&mut line, &Order { epoch: Epoch(1), what: Errand::Close });
     orders.write_all(&line)?;

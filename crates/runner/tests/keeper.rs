@@ -340,7 +340,26 @@ fn a_keeper_that_is_asked_to_end_takes_its_tasks_along_and_says_no_bye() {
     kept::send(kept.pid(), Signal::TERM);
     let lines = kept.wait();
     kept.assert_nothing_is_left();
-    assert!(!lines.contains(&Progress::Bye));
+    // Nor is it the task's failure.
+    let last =
+        lines.iter().rfind(|line| !matches!(line, Progress::Report(Report::Measured { .. })));
+    assert!(matches!(last, Some(Progress::Report(Report::Started { .. }))), "{lines:?}");
+}
+
+#[test]
+fn a_shutdown_that_reaches_a_task_before_its_keeper_is_not_the_task_s_failure() {
+    let mut kept = Kept::start(1);
+    let work = kept.shell(1, "exec sleep 600");
+    kept.lease([work]);
+    let pid = kept.started(1);
+    // The keeper sees both at the same moment.
+    kept::send(kept.pid(), Signal::STOP);
+    kept::send(pid, Signal::TERM);
+    kept::send(kept.pid(), Signal::TERM);
+    kept::send(kept.pid(), Signal::CONT);
+    let lines = kept.wait();
+    let is_failed = |line: &Progress| matches!(line, Progress::Report(Report::Failed { .. }));
+    assert!(!lines.iter().any(is_failed));
 }
 
 #[test]

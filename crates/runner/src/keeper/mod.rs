@@ -28,7 +28,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine::shard::ShardHost;
@@ -101,6 +101,8 @@ pub enum Error {
 
 /// What all threads of a keeper share.
 struct Keep {
+    /// The signal by which the keeper was asked to end; 0 before.
+    asked_to_end: Arc<AtomicUsize>,
     run_dir: RunDir,
     hub: Hub,
     launcher: Launcher,
@@ -158,6 +160,7 @@ pub fn run_with(
     let (orders, mut progress) = open(&run_dir, &dir, options.allocation, &capacity)?;
     let mark = process::allocation_mark(&run_dir.id(), options.allocation);
     let keep = Arc::new(Keep {
+        asked_to_end,
         hub: Hub::new(ShardHost::new(options.epoch, capacity), options.capacity, Clock::start()),
         launcher: Launcher::new(run_dir.clone(), options.project, options.allocation),
         leftovers: Leftovers::new(mark).ok_or_else(no_proc)?,
@@ -173,8 +176,10 @@ pub fn run_with(
     loop {
         let (missing, has_ended) = keep.hub.wait_for_wake(PATIENCE);
         hire(&keep, missing);
-        let signal = asked_to_end.load(Ordering::Relaxed);
+        let signal = keep.asked_to_end.load(Ordering::Relaxed);
         if signal != 0 {
+            // Never let go: that we kill its process must not be reported as a task's failure.
+            std::mem::forget(keep.hub.lock());
             process::kill_allocation(&keep.run_dir.id(), options.allocation);
             return Err(Error::Ended(signal));
         }

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::hub::Hub;
 use crate::protocol::{Progress, write_line};
@@ -26,6 +26,8 @@ pub(super) struct Pending {
     is_closed: bool,
     /// Whether the writer waits to be told of the next line.
     is_writer_waiting: bool,
+    /// Whether anyone waits to be told of the next write.
+    is_awaited: bool,
 }
 
 impl Pending {
@@ -42,9 +44,11 @@ impl Pending {
         self.appended
     }
 
-    /// Whether everything up to `end` is in the file.
-    pub(super) fn is_written(&self, end: u64) -> bool {
-        self.written >= end
+    /// Whether everything up to `end` is in the file; if not, the next write is announced.
+    pub(super) fn is_written(&mut self, end: u64) -> bool {
+        let is_written = self.written >= end;
+        self.is_awaited |= !is_written;
+        is_written
     }
 
     /// No line will follow.
@@ -54,33 +58,35 @@ impl Pending {
 }
 
 /// Writes what is appended until the hub's progress is closed.
+///
+/// After each write comes a pause, so that a first line goes out at once, and a busy keeper wakes
+/// this thread by the clock and never by hand.
 pub(super) fn write(hub: &Hub, file: &mut File) {
     let mut bytes = Vec::new();
-    let mut last_write: Option<Instant> = None;
     loop {
-        let is_closed = {
-            let state = hub.wait_for_lines(|pending| {
-                let is_waiting = pending.bytes.is_empty() && !pending.is_closed;
-                pending.is_writer_waiting = is_waiting;
-                is_waiting
-            });
-            state.progress.is_closed
-        };
-        let pause = last_write.map(|last| COALESCE.saturating_sub(last.elapsed()));
-        if let Some(pause) = pause.filter(|pause| !pause.is_zero() && !is_closed) {
-            std::thread::sleep(pause);
-        }
-        std::mem::swap(&mut bytes, &mut hub.lock().progress.bytes);
+        let mut state = hub.wait_for_lines(|pending| {
+            let is_waiting = pending.bytes.is_empty() && !pending.is_closed;
+            pending.is_writer_waiting = is_waiting;
+            is_waiting
+        });
+        std::mem::swap(&mut bytes, &mut state.progress.bytes);
+        drop(state);
         write_until_done(file, &bytes);
-        last_write = Some(Instant::now());
         let mut state = hub.lock();
         state.progress.written += bytes.len() as u64;
         bytes.clear();
-        let is_over = state.progress.is_closed && state.progress.bytes.is_empty();
+        let is_closed = state.progress.is_closed;
+        let is_over = is_closed && state.progress.bytes.is_empty();
+        let must_notify = std::mem::take(&mut state.progress.is_awaited);
         drop(state);
-        hub.written.notify_all();
+        if must_notify {
+            hub.written.notify_all();
+        }
         if is_over {
             return;
+        }
+        if !is_closed {
+            std::thread::sleep(COALESCE);
         }
     }
 }

@@ -4,7 +4,6 @@
 //! together. The limits on log and processes protect the machine, not the budget.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::cause::FailureCause;
@@ -12,7 +11,6 @@ use engine::shard::HostInput;
 use spec::Bytes;
 
 use super::Keep;
-use super::running::Running;
 use crate::process::{Stat, all, proportional_memory};
 
 /// How often is looked, if looking is cheap.
@@ -57,19 +55,19 @@ fn look(keep: &Keep) {
         let members = families.members(running.pid, roots.map(|&(pid, _)| pid));
         let memory = memory(&members);
         running.saw_memory(memory.0);
-        if let Some(cause) = excess(running, members.len(), memory) {
+        let (granted, log) = (running.work.granted.memory, Bytes(running.log.length()));
+        if let Some(cause) = excess(granted, memory, log, members.len()) {
             keep.hub.tell(HostInput::OverLimit(running.work.attempt, cause));
         }
     }
 }
 
-/// The limit that is exceeded, if one is.
-fn excess(running: &Arc<Running>, n_processes: usize, used: Bytes) -> Option<FailureCause> {
-    let granted = running.work.granted.memory;
+/// The limit that is exceeded, if one is. None granted is no limit on memory.
+fn excess(granted: Bytes, used: Bytes, log: Bytes, n_processes: usize) -> Option<FailureCause> {
     let n_processes = u32::try_from(n_processes).unwrap_or(u32::MAX);
     if granted.0 > 0 && used > granted {
         Some(FailureCause::OutOfMemory { granted, used })
-    } else if running.log.length() > LOG_MAX.0 {
+    } else if log > LOG_MAX {
         Some(FailureCause::LogTooLong(LOG_MAX))
     } else if n_processes > PROCESSES_MAX {
         Some(FailureCause::TooManyProcesses(PROCESSES_MAX))
@@ -132,6 +130,20 @@ mod tests {
     fn stat(pid: u32, parent: u32, group: u32) -> Stat {
         let (state, session) = (b'S', 1);
         Stat { pid, state, parent, group, session, start_ticks: 0, resident_pages: 1 }
+    }
+
+    #[test]
+    fn each_limit_is_exceeded_only_above_it() {
+        let (granted, gib) = (Bytes(100), Bytes(1 << 30));
+        assert_eq!(excess(granted, granted, gib, 4_096), None);
+        assert_eq!(excess(Bytes(0), gib, Bytes(0), 1), None);
+        let used = Bytes(101);
+        let cause = FailureCause::OutOfMemory { granted, used };
+        assert_eq!(excess(granted, used, Bytes(0), 1), Some(cause));
+        let log = Bytes((1 << 30) + 1);
+        assert_eq!(excess(granted, granted, log, 1), Some(FailureCause::LogTooLong(gib)));
+        let cause = FailureCause::TooManyProcesses(4_096);
+        assert_eq!(excess(granted, granted, gib, 4_097), Some(cause));
     }
 
     #[test]
