@@ -369,3 +369,21 @@ fn an_allocation_is_kept_once() {
     assert!(!second.wait().unwrap().success());
     kept.close();
 }
+
+#[test]
+fn a_keeper_lets_go_of_what_it_does_not_need_and_gets_it_back_when_it_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = dir.path().join("ledger.db").display().to_string();
+    let mut first = Kept::start_sharing(2, &ledger);
+    let mut second = Kept::start_sharing(2, &ledger);
+    first.may_use(0);
+    for kept in [&mut first, &mut second] {
+        let works = [kept.shell(1, "true"), kept.shell(2, "true"), kept.shell(3, "true")];
+        kept.lease(works);
+        for task in 1..=3 {
+            assert!(matches!(kept.end_of(task), Report::Committed { .. }));
+        }
+    }
+    first.close();
+    second.close();
+}

@@ -30,7 +30,7 @@ const ASKED: &str = "FORESHARD_TEST_KEEPER";
 /// Becomes a keeper, if this process was started as one.
 pub(crate) fn keep_if_asked() {
     let Ok(asked) = std::env::var(ASKED) else { return };
-    let (project, cpus) = asked.rsplit_once('@').unwrap();
+    let [project, cpus, ledger] = asked.split('@').collect::<Vec<_>>().try_into().unwrap();
     let project = PathBuf::from(project);
     let run_dir = run_dir(&project);
     runner::keeper::run(KeeperOptions {
@@ -43,7 +43,7 @@ pub(crate) fn keep_if_asked() {
             memory: spec::Bytes(1 << 40),
             ..Resources::default()
         },
-        ledger: None,
+        ledger: (!ledger.is_empty()).then(|| PathBuf::from(ledger)),
     })
     .unwrap();
 }
@@ -66,11 +66,11 @@ pub(crate) fn attempt(task: u32) -> AttemptId {
     AttemptId(TaskId(task), 1)
 }
 
-fn spawn(project: &Path, allocation: &AllocationDir, cpus: u32) -> Child {
+fn spawn(project: &Path, allocation: &AllocationDir, cpus: u32, ledger: &str) -> Child {
     let log = OpenOptions::new().create(true).append(true).open(allocation.keeper_log()).unwrap();
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "keeper_process", "--nocapture"])
-        .env(ASKED, format!("{}@{cpus}", project.display()))
+        .env(ASKED, format!("{}@{cpus}@{ledger}", project.display()))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
@@ -99,8 +99,13 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// A keeper of allocation `a1` of run `r1`, with so many cpus.
+    /// A keeper of allocation `a1` of a run of its own, with so many cpus.
     pub(crate) fn start(cpus: u32) -> Self {
+        Self::start_sharing(cpus, "")
+    }
+
+    /// The same on a machine with a ledger.
+    pub(crate) fn start_sharing(cpus: u32, ledger: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let project = dir.path().canonicalize().unwrap();
         let run = run_dir(&project);
@@ -108,7 +113,7 @@ impl Kept {
         std::fs::create_dir_all(allocation.path()).unwrap();
         let orders =
             OpenOptions::new().create(true).append(true).open(allocation.orders()).unwrap();
-        let mut child = spawn(&project, &allocation, cpus);
+        let mut child = spawn(&project, &allocation, cpus, ledger);
         let started = Instant::now();
         let progress = loop {
             if let Ok(file) = File::open(allocation.progress()) {
@@ -186,6 +191,17 @@ impl Kept {
         })
     }
 
+    /// Waits until the keeper reports that it may use so many cpus.
+    pub(crate) fn may_use(&mut self, cpus: u32) {
+        let expected = MilliCpus::whole(cpus);
+        self.find(|line| match line {
+            Progress::Report(Report::Capacity { capacity }) => {
+                (capacity.cpus == expected).then_some(())
+            }
+            _ => None,
+        });
+    }
+
     /// Waits for an attempt to fail, and says why.
     pub(crate) fn cause_of(&mut self, task: u32) -> FailureCause {
         match self.end_of(task) {
@@ -211,7 +227,7 @@ impl Kept {
 
     /// A second keeper for the same allocation.
     pub(crate) fn start_again(&self) -> Child {
-        spawn(&self.project, &self.allocation, 1)
+        spawn(&self.project, &self.allocation, 1, "")
     }
 
     pub(crate) fn pid(&self) -> u32 {
