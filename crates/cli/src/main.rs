@@ -20,6 +20,7 @@ mod session;
 mod signals;
 mod site;
 mod snippet;
+mod typed;
 mod workflow;
 
 use std::process::ExitCode;

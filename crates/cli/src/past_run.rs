@@ -19,6 +19,7 @@ use crate::exit_code::Code;
 use crate::failure::Failure;
 use crate::refusal;
 use crate::screen::Screen;
+use crate::typed;
 
 /// How far below the current folder projects are looked for.
 const DEPTH_MAX: usize = 3;
@@ -104,11 +105,18 @@ impl PastRun {
     /// How to name the run on a command line in the current folder.
     #[must_use]
     pub(crate) fn words(&self) -> String {
+        self.id.clone() + &self.project_words()
+    }
+
+    /// How to name its project there; nothing, where the project is around.
+    #[must_use]
+    pub(crate) fn project_words(&self) -> String {
         let here = std::env::current_dir().unwrap_or_default();
         if here.starts_with(self.project.root()) {
-            return self.id.clone();
+            return String::new();
         }
-        format!("{} --project {}", self.id, self.project.root().display())
+        let folder = typed::path(self.project.root());
+        format!(" --project {}", typed::word(&folder.to_string_lossy()))
     }
 }
 

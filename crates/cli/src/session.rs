@@ -26,6 +26,7 @@ use crate::progress::{Bars, Events, Lines, Silence};
 use crate::refusal;
 use crate::screen::{Screen, Tone};
 use crate::signals::Interrupts;
+use crate::typed;
 
 /// How many failures are told at the end; `foreshard report` tells all.
 const FAILURES_TOLD: usize = 10;
@@ -246,7 +247,7 @@ fn tell_failure(failed: &Failed, run: &PastRun, workflow: &Workflow, screen: Scr
     }
     let logs = [run.dir.stderr(failed.attempt), run.dir.stdout(failed.attempt)];
     if let Some(log) = logs.iter().find(|path| path.exists()) {
-        screen.say(&screen.word(Tone::Faint, &format!("  log: {}", from_here(log).display())));
+        screen.say(&screen.word(Tone::Faint, &format!("  log: {}", typed::path(log).display())));
     }
 }
 
@@ -255,9 +256,8 @@ fn hints(ending: &Ending, phase: Phase, run: &PastRun, workflow: &Workflow) -> V
     match phase {
         Phase::Finished(Outcome::Failed) => {
             if let Some(failed) = ending.failures.first() {
-                let task = quoted(&workflow.task_name(failed.attempt.task()));
-                let project = run.words();
-                let project = project.strip_prefix(&run.id).unwrap_or_default();
+                let task = typed::word(&workflow.task_name(failed.attempt.task()));
+                let project = run.project_words();
                 hints.push(format!("`foreshard logs {task}{project}` shows all it printed"));
             }
             let words = run.words();
@@ -273,21 +273,6 @@ fn hints(ending: &Ending, phase: Phase, run: &PastRun, workflow: &Workflow) -> V
         }
     }
     hints
-}
-
-/// As a shell takes it for one word.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./+=:@%".contains(c);
-    if word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-/// A path as short as it can be typed here.
-fn from_here(path: &Path) -> &Path {
-    std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
 }
 
 /// The last lines of what an attempt wrote to standard error, or else to standard output.
@@ -314,13 +299,6 @@ fn tail(path: &Path, n: usize) -> std::io::Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_with_brackets_are_quoted_for_the_shell() {
-        assert_eq!(quoted("align"), "align");
-        assert_eq!(quoted("align[a b]"), "'align[a b]'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-    }
 
     #[test]
     fn the_tail_of_a_long_log_is_its_last_lines() {
