@@ -12,6 +12,7 @@ use report::Timeline;
 use runner::load::Loaded;
 use runner::manifest::RunManifest;
 use runner::run_dir::{Project, RunDir};
+use runner::start;
 use spec::Workflow;
 
 use crate::args::{ProjectChoice, RunChoice};
@@ -49,9 +50,19 @@ impl PastRun {
     /// # Errors
     /// The run's copy of it cannot be read.
     pub(crate) fn load(&self, manifest: &RunManifest, screen: Screen) -> Result<Loaded, Failure> {
-        manifest.load(self.project.clone(), &self.dir).map_err(|error| {
-            refusal::tell(runner::start::Error::Load(Box::new(error)), None, screen)
-        })
+        manifest
+            .load(self.project.clone(), &self.dir)
+            .map_err(|error| refusal::tell(start::Error::Load(Box::new(error)), None, screen))
+    }
+
+    /// Why it cannot be taken over, shown in its workflow where that has the place.
+    #[must_use]
+    pub(crate) fn refused(&self, error: start::Error, screen: Screen) -> Failure {
+        let is_about_workflow =
+            matches!(error, start::Error::MissingInputs(_) | start::Error::Infeasible(_));
+        let loaded =
+            is_about_workflow.then(|| self.load(&self.manifest().ok()?, screen).ok()).flatten();
+        refusal::tell(error, loaded.as_ref(), screen)
     }
 
     /// All records of its journal, also while it is written.

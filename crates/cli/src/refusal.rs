@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use report::printable::printable;
+use report::quantity::plural;
 use runner::initial::Missing;
 use runner::load::{LoadError, Loaded};
 use runner::{drive, start};
@@ -53,9 +55,7 @@ fn plain(error: start::Error) -> Failure {
             .hint("`foreshard journal verify` tells whether the journal itself is whole"),
         E::Manifest(manifest) => Failure::from(manifest),
         E::Drive(drive::Error::Lease(lease)) => owned(&lease),
-        E::Io { .. } | E::Drive(_) => {
-            Failure::of(Code::Machine, &error).hint("put it right, then `foreshard resume`")
-        }
+        E::Io { .. } | E::Drive(_) => Failure::of(Code::Machine, &error),
     }
 }
 
@@ -86,7 +86,11 @@ pub(crate) fn missing_inputs(loaded: &Loaded, missing: &[Missing]) -> Vec<Diagno
         let what = if is_pattern { "no file matches the input" } else { "there is no input" };
         let folder = loaded.project.root().display();
         Diagnostic::error(Kind::Path, span)
-            .message(format!("{what} `{}`, which `{}` reads", missing.path, missing.task))
+            .message(format!(
+                "{what} `{}`, which `{}` reads",
+                printable(&missing.path),
+                printable(&missing.task)
+            ))
             .help(format!("put it into {folder}, or declare the task that makes it"))
     };
     missing.iter().map(diagnostic).collect()
@@ -97,7 +101,7 @@ pub(crate) fn missing_inputs(loaded: &Loaded, missing: &[Missing]) -> Vec<Diagno
 pub(crate) fn infeasible(workflow: &Workflow, wishes: &[plan::Infeasible]) -> Vec<Diagnostic> {
     let diagnostic = |wish: &plan::Infeasible| {
         Diagnostic::error(Kind::Value, workflow.template(wish.task).span.clone())
-            .message(format!("no pool can hold `{}`", wish.task_name))
+            .message(format!("no pool can hold `{}`", printable(&wish.task_name)))
             .label(format!("asks for {}", wish.needs))
             .help(format!(
                 "the largest node has {}; lower its `resources`, or name larger pools with `--site`",
@@ -131,14 +135,14 @@ fn place_of_path(text: &str, template: &Template, path: &str) -> Range<usize> {
 }
 
 fn missing_said(n: usize) -> String {
-    format!("{} missing", report::quantity::plural(n, "input is", "inputs are"))
+    format!("{} missing", plural(n, "input is", "inputs are"))
 }
 
 fn tasks_asking(wishes: &[plan::Infeasible]) -> String {
     match wishes {
         [only] => format!("`{}`", only.task_name),
         _ => {
-            format!("tasks of {}", report::quantity::plural(wishes.len(), "template", "templates"))
+            format!("tasks of {}", plural(wishes.len(), "template", "templates"))
         }
     }
 }

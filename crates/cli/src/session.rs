@@ -34,14 +34,23 @@ const FAILURES_TOLD: usize = 10;
 /// How many lines of a failed task's error output are shown.
 const LINES_TOLD: usize = 5;
 
-/// Drives a run to its end or pause. `before` are the records of a run that is taken over.
+/// Where a session begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// With the first record.
+    New,
+    /// After those that others have left.
+    TakenOver,
+}
+
+/// Drives a run to its end or pause.
 ///
 /// # Errors
 /// It could not go on, or its report could not be written.
 pub(crate) fn drive(
     ready: Ready,
     run: &PastRun,
-    before: &[Record],
+    origin: Origin,
     watching: &Watching,
     screen: Screen,
 ) -> Result<Code, Failure> {
@@ -52,7 +61,7 @@ pub(crate) fn drive(
         screen.say(&format!("{name}: run {}", run.id));
     }
     let mut watcher = Watcher {
-        display: display(run, &workflow, before, watching, screen),
+        display: display(run, &workflow, origin, watching, screen),
         began_at: None,
         n_reused: 0,
         ending: None,
@@ -64,7 +73,10 @@ pub(crate) fn drive(
     drop(display);
     let phase = ended.map_err(|error| {
         let failure = refusal::tell(error, None, screen);
-        failure.hint(format!("`foreshard resume {}` goes on with the run", run.words()))
+        match failure.code {
+            Code::Owned => failure,
+            _ => failure.hint(format!("`foreshard resume {}` goes on with the run", run.words())),
+        }
     })?;
     if let Some(ending) = ending.filter(|_| !watching.quiet) {
         tell(&ending, phase, run, &workflow, screen);
@@ -78,7 +90,7 @@ pub(crate) fn drive(
 fn display(
     run: &PastRun,
     workflow: &Arc<Workflow>,
-    before: &[Record],
+    origin: Origin,
     watching: &Watching,
     screen: Screen,
 ) -> Box<dyn Observer> {
@@ -92,9 +104,11 @@ fn display(
         return Box::new(Lines::new(workflow.clone(), screen));
     }
     let mut progress = Progress::new(workflow.clone());
-    for record in before {
-        // The engine has checked the same records; a display that fell short would only show less.
-        let _ = progress.apply(record);
+    if origin == Origin::TakenOver {
+        for record in run.records().unwrap_or_default() {
+            // The engine has checked the same records; falling short would only show less.
+            let _ = progress.apply(&record);
+        }
     }
     Box::new(Bars::new(workflow.clone(), progress, screen))
 }

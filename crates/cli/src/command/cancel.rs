@@ -11,7 +11,7 @@ use crate::exit_code::Code;
 use crate::failure::Failure;
 use crate::past_run::{self, PastRun};
 use crate::screen::Screen;
-use crate::{refusal, session};
+use crate::session::{self, Origin};
 
 /// Tells the orchestrator of a run to end it; without one, ends it here.
 ///
@@ -41,14 +41,14 @@ pub(crate) fn cancel(args: &Cancel, screen: Screen) -> Result<Code, Failure> {
 fn end_here(run: &PastRun, screen: Screen) -> Result<Code, Failure> {
     let options = ResumeOptions { ledger: super::run::ledger() };
     let ready = start::resume(&run.project, &run.id, options)
-        .map_err(|error| refusal::tell(error, None, screen))?;
+        .map_err(|error| run.refused(error, screen))?;
     if let engine::phase::Phase::Finished(_) = ready.state().phase() {
         screen.say(&format!("run {} is over already", run.id));
         return Ok(Code::Succeeded);
     }
     let _ = ready.messages.send(Message::Command(Command::Cancel));
     let watching = Watching { html: None, json: false, quiet: true };
-    match session::drive(ready, run, &[], &watching, screen)? {
+    match session::drive(ready, run, Origin::TakenOver, &watching, screen)? {
         Code::Cancelled => {
             screen.say(&format!("run {} is cancelled", run.id));
             Ok(Code::Succeeded)

@@ -10,7 +10,8 @@ use crate::exit_code::Code;
 use crate::failure::Failure;
 use crate::past_run::PastRun;
 use crate::screen::Screen;
-use crate::{refusal, session, site, workflow};
+use crate::session::{self, Origin};
+use crate::{refusal, site, workflow};
 
 /// Runs a workflow.
 ///
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &Run, screen: Screen) -> Result<Code, Failure> {
     let ready = start::begin(new).map_err(|error| refusal::tell(error, Some(&loaded), screen))?;
     let dir = ready.run_dir.clone();
     let run = PastRun { project: loaded.project, id: dir.id(), dir };
-    session::drive(ready, &run, &[], &args.watching, screen)
+    session::drive(ready, &run, Origin::New, &args.watching, screen)
 }
 
 /// Where runs on this machine tell each other what they use. `FORESHARD_LEDGER` names another
