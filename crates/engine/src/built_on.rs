@@ -1,6 +1,8 @@
 //! Inside a shard, tasks build on commits that are not published yet: what becomes of them when
 //! such a commit comes to nothing.
 
+use std::collections::BTreeSet;
+
 use spec::TaskId;
 
 use crate::cause::LossCause;
@@ -28,14 +30,15 @@ impl Engine {
     }
 
     /// Gives up commits that were made from an attempt at `task` that is about to end in vain.
-    /// Comes first, so that no crash in between can leave a commit that waits for nothing.
+    /// Comes before that end, and last made first given up, so that no crash in between can leave
+    /// a commit that waits for ever.
     pub(crate) fn give_up_what_built_on(&mut self, task: TaskId) {
         if self.state.committed().is_empty() {
             return;
         }
         let mut below = self.below_in_shard(task);
         below.retain(|&task| self.state.task(task).state == TaskState::Committed);
-        for task in below {
+        for task in below.into_iter().rev() {
             let attempt = AttemptId(task, self.state.committed()[&task].number);
             self.lose_alone(attempt, LossCause::CommitLost, false);
         }
@@ -53,15 +56,19 @@ impl Engine {
         running
     }
 
-    /// All descendants of `task` inside its shard, each once.
+    /// All descendants of `task` inside its shard, parents before children.
     fn below_in_shard(&self, task: TaskId) -> Vec<TaskId> {
         let shard = self.state.shard_of(task);
-        let mut below = std::collections::BTreeSet::new();
+        let mut below = BTreeSet::new();
         let mut stack = vec![task];
         while let Some(task) = stack.pop() {
             let inside = |child: &TaskId| self.state.shard_of(*child) == shard;
             stack.extend(self.workflow.children(task).filter(inside).filter(|&c| below.insert(c)));
         }
-        below.into_iter().collect()
+        if below.is_empty() {
+            return Vec::new();
+        }
+        let plan = self.state.plan().expect("shards come from a plan");
+        plan.tasks_of(shard).into_iter().filter(|task| below.contains(task)).collect()
     }
 }

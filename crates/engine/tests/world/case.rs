@@ -164,6 +164,17 @@ fn random_template(rng: &mut Rng, task: usize) -> Template {
         ..Resources::default()
     };
     Template {
+        resources: Per::Same(granted),
+        idempotent: !rng.chance(150),
+        retries,
+        timeout: rng.chance(400).then(|| Duration::from_secs(60)),
+        ..template(task)
+    }
+}
+
+/// One task of one cpu, without retries.
+pub(crate) fn template(task: usize) -> Template {
+    Template {
         name: format!("t{task}"),
         command: CommandTemplate::Shell(TextTemplate::default()),
         variables: Vec::new(),
@@ -172,13 +183,13 @@ fn random_template(rng: &mut Rng, task: usize) -> Template {
         env: Vec::new(),
         env_from: Vec::new(),
         workdir: None,
-        resources: Per::Same(granted),
+        resources: Per::Same(cpus(1)),
         estimate: Per::Same(None),
         priority: 0,
         critical: false,
-        idempotent: !rng.chance(150),
-        retries,
-        timeout: rng.chance(400).then(|| Duration::from_secs(60)),
+        idempotent: true,
+        retries: Retries::default(),
+        timeout: None,
         span: 0..0,
     }
 }
@@ -279,7 +290,12 @@ fn random_commands(rng: &mut Rng) -> Vec<(Timestamp, Command)> {
     times.into_iter().map(|at| (at, rng.pick(&kinds))).collect()
 }
 
-fn build(templates: Vec<Template>, parents: &[Vec<u32>], has_outputs: &[bool]) -> Workflow {
+/// Tasks with these parents; one output each where asked for.
+pub(crate) fn build(
+    templates: Vec<Template>,
+    parents: &[Vec<u32>],
+    has_outputs: &[bool],
+) -> Workflow {
     let mut files = FileTable::default();
     let (mut inputs, mut outputs, mut needs) = (Csr::default(), Csr::default(), Csr::default());
     for (task, parents) in parents.iter().enumerate() {

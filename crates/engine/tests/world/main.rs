@@ -9,6 +9,7 @@ mod keeper;
 mod listed;
 mod reference;
 mod rng;
+mod stories;
 mod world;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,233 @@
+//! Single stories of the engine, step by step, where random runs come by too rarely.
+
+use std::sync::Arc;
+
+use engine::cause::FailureCause;
+use engine::engine::Start;
+use engine::event::Options;
+use engine::input::{Command, Report};
+use engine::ranges::TaskRanges;
+use engine::task_state::TaskState;
+use engine::{
+    Action, AllocationId, AttemptId, Engine, Epoch, Event, Input, Manifest, Observation, Output,
+    PublishedFile, Record, Usage,
+};
+use plan::{Order, Placements, Plan, PlanId, Shards};
+use spec::template::Retries;
+use spec::{Bytes, Digest, TaskId, Timestamp, Workflow, ZoneId};
+
+use crate::case::{build, cpus, template};
+
+const A1: AllocationId = AllocationId(1);
+
+/// An engine that remembers what it recorded and asked for.
+struct Story {
+    engine: Engine,
+    workflow: Arc<Workflow>,
+    records: Vec<Record>,
+    actions: Vec<Action>,
+}
+
+impl Story {
+    /// Tasks with these parents, each with an output and one retry, in these shards.
+    fn new(parents: &[Vec<u32>], shards: Shards, options: Options) -> Self {
+        let retries = Retries { count: 1, ..Retries::default() };
+        let templates = (0..parents.len()).map(|i| spec::Template { retries, ..template(i) });
+        let workflow = Arc::new(build(templates.collect(), parents, &vec![true; parents.len()]));
+        let placements = Placements::AllIn(ZoneId(0));
+        let plan = Plan { id: PlanId(1), shards, placements, order: Order::ById };
+        let selected = TaskRanges::all(parents.len());
+        let start = Start { plan, options, selected, reusable: TaskRanges::default() };
+        let engine = Engine::start(Arc::clone(&workflow), start, Timestamp(0));
+        let mut story = Self { engine, workflow, records: Vec::new(), actions: Vec::new() };
+        story.drive();
+        story.up(&[]);
+        story
+    }
+
+    fn drive(&mut self) {
+        self.actions.clear();
+        loop {
+            match self.engine.poll() {
+                Output::Record(record) => self.records.push(record),
+                Output::Perform(action) => self.actions.push(action),
+                Output::WaitUntil(_) => break,
+            }
+        }
+    }
+
+    fn see(&mut self, what: Observation) {
+        self.engine.handle(Timestamp(0), Input::Observations(vec![what]));
+        self.drive();
+    }
+
+    fn up(&mut self, known: &[AttemptId]) {
+        let (allocation, capacity, known) = (A1, cpus(2), known.to_vec());
+        self.see(Observation::AllocationUp { allocation, capacity, known });
+    }
+
+    fn commits(&mut self, task: u32) {
+        let (attempt, usage) = (self.latest(task), Usage::default());
+        let file = PublishedFile {
+            path: attempt.to_string(),
+            size: Bytes(1),
+            digest: Digest::of(b""),
+            is_directory: false,
+        };
+        let report = Report::Committed { attempt, usage, outputs: Manifest::from([file]) };
+        self.see(Observation::Reported { allocation: A1, report });
+    }
+
+    fn fails(&mut self, task: u32) {
+        let (attempt, usage) = (self.latest(task), Usage::default());
+        let report = Report::Failed { attempt, cause: FailureCause::Exit(1), usage };
+        self.see(Observation::Reported { allocation: A1, report });
+    }
+
+    fn is_killed(&mut self, task: u32) {
+        let (attempt, usage) = (self.latest(task), Usage::default());
+        self.see(Observation::Reported {
+            allocation: A1,
+            report: Report::Killed { attempt, usage },
+        });
+    }
+
+    fn cannot_publish(&mut self, task: u32) {
+        let (attempt, why) = (self.latest(task), "no space left".to_owned());
+        self.see(Observation::PublishFailed { attempt, is_lost: false, why });
+    }
+
+    fn retry_later(&mut self) {
+        self.engine.handle(Timestamp(1_000_000_000), Input::Wake);
+        self.drive();
+    }
+
+    /// Another orchestrator takes over, with all records.
+    fn resume(&mut self) {
+        let workflow = Arc::clone(&self.workflow);
+        let resumed = Engine::resume(workflow, &self.records, Epoch(2), Timestamp(0));
+        self.engine = resumed.expect("the records follow from one another");
+        self.drive();
+    }
+
+    fn latest(&self, task: u32) -> AttemptId {
+        AttemptId(TaskId(task), self.engine.state().task(TaskId(task)).attempts)
+    }
+
+    fn state(&self, task: u32) -> TaskState {
+        self.engine.state().task(TaskId(task)).state
+    }
+}
+
+/// All in one shard, in this order.
+fn listed(tasks: &[u32]) -> Shards {
+    Shards::Listed(vec![tasks.iter().map(|&task| TaskId(task)).collect()])
+}
+
+fn together(n: u32) -> Shards {
+    listed(&(0..n).collect::<Vec<u32>>())
+}
+
+#[test]
+fn what_reads_a_commit_that_cannot_be_published_is_killed_and_runs_again() {
+    let mut story = Story::new(&[vec![], vec![0]], together(2), Options::default());
+    story.commits(0);
+    story.cannot_publish(0);
+    let kill = Action::Kill { allocation: A1, attempts: vec![story.latest(1)] };
+    assert_eq!(story.actions, [kill]);
+    story.is_killed(1);
+    story.retry_later();
+    assert_eq!((story.latest(0).number(), story.latest(1).number()), (2, 2));
+    assert_eq!(story.engine.state().task(TaskId(1)).failures, 0, "it pays for nothing");
+}
+
+#[test]
+fn a_task_that_waits_for_its_retry_is_skipped_when_what_it_needs_fails() {
+    let mut story = Story::new(&[vec![], vec![0]], together(2), Options::default());
+    story.commits(0);
+    story.cannot_publish(0);
+    story.is_killed(1);
+    story.retry_later();
+    story.commits(0);
+    story.fails(1);
+    assert_eq!(story.state(1), TaskState::Held);
+    story.cannot_publish(0);
+    assert_eq!((story.state(0), story.state(1)), (TaskState::Failed, TaskState::Skipped));
+    story.retry_later();
+    assert_eq!(story.state(1), TaskState::Skipped);
+}
+
+#[test]
+fn commits_are_given_up_last_made_first_before_what_they_were_made_from() {
+    let parents = [vec![2], vec![], vec![1]];
+    let mut story = Story::new(&parents, listed(&[1, 2, 0]), Options::default());
+    story.commits(2);
+    story.commits(0);
+    assert_eq!(story.state(0), TaskState::Committed, "what it read is not published yet");
+    let n_before = story.records.len();
+    story.fails(1);
+    let ended = story.records[n_before..].iter().filter_map(|record| match record.event {
+        Event::AttemptLost { attempt, .. } | Event::AttemptFailed { attempt, .. } => {
+            Some(attempt.task().0)
+        }
+        _ => None,
+    });
+    assert_eq!(ended.collect::<Vec<_>>(), [0, 2, 1]);
+    assert_eq!(story.state(0), TaskState::Ready);
+}
+
+#[test]
+fn a_run_that_fails_fast_takes_back_what_has_not_started() {
+    let options = Options { fail_fast: true, ..Options::default() };
+    let mut story = Story::new(&[vec![], vec![], vec![]], Shards::Singletons(3), options);
+    story.fails(0);
+    assert_eq!(story.actions, [], "it is tried again");
+    story.retry_later();
+    story.fails(0);
+    let left = vec![story.latest(1), story.latest(2)];
+    assert_eq!(story.actions, [Action::Revoke { allocation: A1, attempts: left.clone() }]);
+    story.resume();
+    story.up(&left[..1]);
+    assert_eq!(story.state(1), TaskState::Leased);
+    assert_eq!(story.state(2), TaskState::Ready, "it was never sent, and is not sent now");
+    assert!(!story.actions.iter().any(|action| matches!(action, Action::Lease { .. })));
+}
+
+#[test]
+fn a_run_that_was_resumed_and_drains_sends_nothing_again() {
+    let mut story = Story::new(&[vec![]], Shards::Singletons(1), Options::default());
+    story.resume();
+    story.engine.handle(Timestamp(0), Input::Command(Command::Drain));
+    story.drive();
+    story.up(&[]);
+    assert_eq!(story.state(0), TaskState::Ready);
+    assert_eq!(story.actions, [Action::Close { allocation: A1 }]);
+}
+
+#[test]
+fn a_history_without_a_plan_cannot_be_resumed() {
+    let story = Story::new(&[vec![]], Shards::Singletons(1), Options::default());
+    for n in [0, 1] {
+        let workflow = Arc::clone(&story.workflow);
+        let resumed = Engine::resume(workflow, &story.records[..n], Epoch(2), Timestamp(0));
+        assert_eq!(resumed.expect_err("nothing was done").why, "it ends before a plan");
+    }
+    let workflow = Arc::clone(&story.workflow);
+    let headless = Engine::resume(workflow, &story.records[1..], Epoch(2), Timestamp(0));
+    assert!(headless.is_err());
+}
+
+#[test]
+fn being_stopped_is_not_held_against_a_task() {
+    let options = Options { losses_max: 0, ..Options::default() };
+    let mut story = Story::new(&[vec![]], Shards::Singletons(1), options);
+    for _ in 0..3 {
+        story.engine.handle(Timestamp(0), Input::Command(Command::Stop));
+        story.drive();
+        story.is_killed(0);
+        assert_eq!(story.state(0), TaskState::Ready);
+        story.resume();
+        story.up(&[]);
+    }
+    assert_eq!(story.engine.state().task(TaskId(0)).losses, 0);
+}
