@@ -142,11 +142,14 @@ pub fn write_line<T: Serialize>(buffer: &mut Vec<u8>, value: &T) {
     let start = buffer.len();
     buffer.extend_from_slice(b"00000000 ");
     serde_json::to_writer(&mut *buffer, value).expect("plain values serialize");
-    let crc = crc32c::crc32c(&buffer[start + 9..]);
-    for (i, byte) in buffer[start..start + 8].iter_mut().enumerate() {
-        *byte = b"0123456789abcdef"[(crc >> (28 - 4 * i) & 0xf) as usize];
-    }
+    let crc = checksum(&buffer[start + 9..]);
+    buffer[start..start + 8].copy_from_slice(&crc);
     buffer.push(b'\n');
+}
+
+fn checksum(json: &[u8]) -> [u8; 8] {
+    let crc = crc32c::crc32c(json);
+    std::array::from_fn(|i| b"0123456789abcdef"[(crc >> (28 - 4 * i) & 0xf) as usize])
 }
 
 /// Reads a line without its end.
@@ -155,9 +158,7 @@ pub fn write_line<T: Serialize>(buffer: &mut Vec<u8>, value: &T) {
 /// Why the line is not what was written.
 pub fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, String> {
     let (crc, json) = line.split_at_checked(9).ok_or("too short")?;
-    let written = std::str::from_utf8(&crc[..8]).ok();
-    let written = written.and_then(|hex| u32::from_str_radix(hex, 16).ok());
-    if written != Some(crc32c::crc32c(json)) {
+    if crc[..8] != checksum(json) {
         return Err("its checksum is wrong".to_owned());
     }
     serde_json::from_slice(json).map_err(|error| error.to_string())

@@ -19,7 +19,7 @@ use spec::Resources;
 use super::{Error, Executor, Observe};
 use crate::follow::Follower;
 use crate::process;
-use crate::protocol::{Errand, Keeper, LineReader, Order, Progress, Work, write_line};
+use crate::protocol::{Errand, Keeper, LineReader, Order, Progress, Work, read_line, write_line};
 use crate::run_dir::{AllocationDir, RunDir};
 
 /// How often a silent keeper is looked at.
@@ -74,6 +74,9 @@ impl LocalExecutor {
         if let Some(ledger) = &self.ledger {
             command.arg("--ledger").arg(ledger);
         }
+        // Also on the keeper itself: a child caught between fork and exec is then found by it.
+        let mark = process::allocation_mark(&self.run_dir.id(), allocation);
+        command.env(process::ALLOCATION_MARK, mark);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
         Ok((dir, orders, command.spawn()?))
     }
@@ -120,7 +123,10 @@ impl Executor for LocalExecutor {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
-            OpenOptions::new().create(true).append(true).open(dir.orders())
+            let mut orders = OpenOptions::new().create(true).append(true).open(dir.orders())?;
+            // The last orchestrator may have died within a line; readers pass over a torn one.
+            orders.write_all(b"\n")?;
+            Ok(orders)
         };
         let orders = claim().map_err(|source| Error::Orders { allocation, source })?;
         self.orders.insert(allocation, orders);
@@ -287,11 +293,11 @@ impl Watch {
         (observations, has_ended)
     }
 
-    /// Every attempt that was ever ordered.
+    /// Every attempt that was ever ordered; the keeper, too, passes over a torn line.
     fn ordered(&self) -> Vec<AttemptId> {
-        let Ok(file) = File::open(self.dir.orders()) else { return Vec::new() };
-        let orders = LineReader::new(file).read::<Order>().unwrap_or_default();
-        let leases = orders.into_iter().filter_map(|order| match order.what {
+        let text = std::fs::read(self.dir.orders()).unwrap_or_default();
+        let orders = text.split(|&byte| byte == b'\n').filter_map(|l| read_line::<Order>(l).ok());
+        let leases = orders.filter_map(|order| match order.what {
             Errand::Lease(work) => Some(work),
             Errand::Revoke(_) | Errand::Kill(_) | Errand::Close => None,
         });
