@@ -65,6 +65,8 @@ fn publish_all(
     jobs: &Receiver<Vec<PublishJob>>,
     observe: &Observe,
 ) {
+    // One for all batches: it removes private folders while the next outputs are published.
+    let publisher = Publisher::new(project.root());
     while let Ok(mut batch) = jobs.recv() {
         // What has queued up meanwhile shares its syncs of folders with this.
         batch.extend(jobs.try_iter().flatten());
@@ -72,9 +74,9 @@ fn publish_all(
             .iter()
             .map(|job| Publication { attempt_root: &job.root, manifest: &job.outputs, verify })
             .collect();
-        let answers = match Publisher::new(project.root()) {
+        let answers = match &publisher {
             Ok(publisher) => publisher.publish_many(&publications),
-            Err(error) => batch.iter().map(|_| Err(stuck(&error))).collect(),
+            Err(error) => batch.iter().map(|_| Err(stuck(error))).collect(),
         };
         let told = batch.iter().zip(answers).map(|(job, answer)| match answer {
             Ok(()) => Observation::Published { attempt: job.attempt },

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -29,6 +30,14 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// Of what lies at the path, following links: for a cache that is filled beforehand.
+    ///
+    /// # Errors
+    /// Nothing is there, or it may not be seen.
+    pub fn of_path(path: &Path) -> std::io::Result<Self> {
+        Ok(Self::of(&rustix::fs::stat(path)?))
+    }
+
     pub(super) fn of(stat: &Stat) -> Self {
         let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000) + nanos;
         Self {

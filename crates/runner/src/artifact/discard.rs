@@ -28,7 +28,7 @@ pub fn discard(attempt_root: &Path) -> io::Result<()> {
     let mut sweep = Sweep { top: &top, moved: 0 };
     // What was moved up has come after the names at the top were read.
     while sweep.clear(top.as_fd(), 0)? {}
-    Ok(rustix::fs::rmdir(attempt_root)?)
+    gone(rustix::fs::rmdir(attempt_root)).map_err(Into::into)
 }
 
 struct Sweep<'a> {
@@ -42,8 +42,9 @@ impl Sweep<'_> {
         let mut has_moved = false;
         for (name, kind) in read(folder)? {
             if kind != FileType::Directory {
-                match permitted(folder, || rustix::fs::unlinkat(folder, &name, AtFlags::empty())) {
-                    Ok(()) | Err(Errno::NOENT) => continue,
+                let remove = || rustix::fs::unlinkat(folder, &name, AtFlags::empty());
+                match gone(permitted(folder, remove)) {
+                    Ok(()) => continue,
                     // The kind was not known, and it is a folder.
                     Err(Errno::ISDIR | Errno::PERM) if kind == FileType::Unknown => {}
                     Err(errno) => return Err(errno),
@@ -54,9 +55,14 @@ impl Sweep<'_> {
                 has_moved = true;
                 continue;
             }
-            let inner = open_up(folder, &name)?;
+            let inner = match open_up(folder, &name) {
+                Ok(inner) => inner,
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(errno),
+            };
             has_moved |= self.clear(inner.as_fd(), depth + 1)?;
-            permitted(folder, || rustix::fs::unlinkat(folder, &name, AtFlags::REMOVEDIR))?;
+            let remove = || rustix::fs::unlinkat(folder, &name, AtFlags::REMOVEDIR);
+            gone(permitted(folder, remove))?;
         }
         Ok(has_moved)
     }
@@ -72,6 +78,11 @@ impl Sweep<'_> {
             }
         }
     }
+}
+
+/// What someone else has removed meanwhile is removed.
+fn gone(removed: Result<(), Errno>) -> Result<(), Errno> {
+    if removed == Err(Errno::NOENT) { Ok(()) } else { removed }
 }
 
 fn read(folder: BorrowedFd<'_>) -> Result<Vec<(CString, FileType)>, Errno> {

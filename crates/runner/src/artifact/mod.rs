@@ -14,6 +14,7 @@ mod digests;
 mod discard;
 mod expand;
 mod publish;
+mod sweeper;
 mod tree;
 mod unfit;
 

@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use super::beneath::{Follow, Root, goes_down, look, split, subfolder};
 use super::content::{Stamp, size_of, type_of};
 use super::digests::{NoCache, Verdict, digest, verify};
-use super::discard::discard;
+use super::sweeper::Sweeper;
 use super::unfit::{Refusal, Unfit};
 
 /// Folders held open until they are synced.
@@ -32,7 +32,7 @@ const SYNC_THREADS: usize = 8;
 /// What is to be published of one attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct Publication<'a> {
-    /// The attempt's private folder; removed at the end.
+    /// The attempt's private folder; removed afterwards.
     pub attempt_root: &'a Path,
     /// What its commit said.
     pub manifest: &'a [PublishedFile],
@@ -67,10 +67,11 @@ impl From<Refusal> for PublishError {
     }
 }
 
-/// Publishes into one project.
+/// Publishes into one project. Dropping it waits until the private folders are removed.
 #[derive(Debug)]
 pub struct Publisher {
     project: Root,
+    sweeper: Sweeper,
 }
 
 impl Publisher {
@@ -79,7 +80,7 @@ impl Publisher {
     /// # Errors
     /// The folder cannot be opened.
     pub fn new(project_root: &Path) -> io::Result<Self> {
-        Ok(Self { project: Root::open(project_root)? })
+        Ok(Self { project: Root::open(project_root)?, sweeper: Sweeper::new() })
     }
 
     /// Publishes the outputs of one attempt; see [`Self::publish_many`].
@@ -87,17 +88,20 @@ impl Publisher {
     /// # Errors
     /// They are lost, or cannot be moved.
     pub fn publish(&self, publication: Publication<'_>) -> Result<(), PublishError> {
-        let mut round = Round::new(&self.project, 1);
-        round.publish(&[publication]);
-        round.results.pop().expect("one result for one publication")
+        self.publish_many(&[publication]).pop().expect("one result for one publication")
     }
 
-    /// Moves the outputs of every publication, syncs each folder that they went to once, removes
-    /// the private folders of those that are done, and answers in their order. What one of them
-    /// suffers does not concern the others.
+    /// Moves the outputs of every publication, syncs each folder that they went to once, and answers
+    /// in their order; the private folders of those that are done are then removed in the
+    /// background. What one of them suffers does not concern the others.
     pub fn publish_many(&self, publications: &[Publication<'_>]) -> Vec<Result<(), PublishError>> {
         let mut round = Round::new(&self.project, publications.len());
         round.publish(publications);
+        for (result, publication) in round.results.iter().zip(publications) {
+            if result.is_ok() {
+                self.sweeper.sweep(publication.attempt_root);
+            }
+        }
         round.results
     }
 }
@@ -141,12 +145,6 @@ impl<'a> Round<'a> {
             }
         }
         self.sync();
-        for (result, publication) in self.results.iter().zip(publications) {
-            if result.is_ok() {
-                // What is left is of no use, and no reason to call a published task failed.
-                let _ = discard(publication.attempt_root);
-            }
-        }
     }
 
     /// Looks at everything first, so that a loss is found before anything has moved.
