@@ -108,7 +108,7 @@ pub(crate) struct SiteChoice {
     /// The places to run in; default: this machine
     #[arg(long, value_name = "FILE")]
     pub(crate) site: Option<PathBuf>,
-    /// Use as many cpus of this machine, instead of all
+    /// Use N cpus of this machine instead of all
     #[arg(short, long, value_name = "N", conflicts_with = "site", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) jobs: Option<u32>,
 }

@@ -43,6 +43,22 @@ pub(crate) enum Origin {
     TakenOver,
 }
 
+/// Whether what is wanted at the end of a session can be had: better known before hours of work.
+///
+/// # Errors
+/// The report has no folder to lie in.
+pub(crate) fn check(watching: &Watching) -> Result<(), Failure> {
+    let Some(path) = &watching.html else { return Ok(()) };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        None => Ok(()),
+        Some(folder) => Err(Failure::invalid(format!(
+            "the report cannot be written: there is no folder {}",
+            folder.display()
+        ))),
+    }
+}
+
 /// Drives a run to its end or pause.
 ///
 /// # Errors

@@ -18,6 +18,7 @@ use crate::session::{self, Origin};
 /// # Errors
 /// There is nothing to go on with, or it cannot go on.
 pub(crate) fn resume(args: &Resume, screen: Screen) -> Result<Code, Failure> {
+    session::check(&args.watching)?;
     let run = past_run::find(&args.run)?;
     let options = ResumeOptions { ledger: super::run::ledger() };
     let ready = start::resume(&run.project, &run.id, options)

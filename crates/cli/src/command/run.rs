@@ -18,6 +18,7 @@ use crate::{refusal, site, workflow};
 /// # Errors
 /// It cannot begin or go on. Failed tasks are no error of the command: they are in its code.
 pub(crate) fn run(args: &Run, screen: Screen) -> Result<Code, Failure> {
+    session::check(&args.watching)?;
     let request = workflow::request(&args.workflow);
     let loaded = workflow::load(&request, screen)?;
     let site = site::choose(&args.site, screen)?;

@@ -129,7 +129,7 @@ impl Observer for Bars {
             let _ = self.progress.apply(record);
         }
         if let Some(sentence) = story::of(record, &self.workflow, Detail::Notable) {
-            let _ = self.lines.println(sentence);
+            self.lines.suspend(|| self.screen.say(&sentence));
         }
         match record.event {
             engine::Event::RunFinished { .. } | engine::Event::RunPaused => self.clear(),

@@ -121,3 +121,19 @@ tasks:
     assert!(follow.wait().unwrap().success());
     assert_eq!(run.end(), Some(0));
 }
+
+#[test]
+fn nothing_new_starts_after_a_failure_when_asked_to_fail_fast() {
+    let workflow =
+        WAITING.to_owned() + "  broken: {run: 'until test -e trip; do sleep 0.02; done; false'}\n";
+    let stage = Stage::with(&[("w.yaml", &workflow)]);
+    let mut run = stage.begin(&["run", "w.yaml", "--fail-fast", "--jobs", "2"]);
+    run.wait_for("attempt_started");
+    run.wait_for("attempt_started");
+    stage.write("trip", "");
+    run.wait_for("attempt_failed");
+    stage.write("go", "");
+    assert_eq!(run.end(), Some(1));
+    assert!(stage.has("first.txt"), "what runs may finish");
+    assert!(!stage.has("second.txt"));
+}

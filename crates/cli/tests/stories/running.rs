@@ -192,3 +192,48 @@ fn the_journal_of_a_run_is_sound_and_damage_ends_with_six() {
     stage.foreshard(&["journal", "repair"]).ends(0).prints("was damaged").says("foreshard resume");
     stage.foreshard(&["resume"]).ends(0);
 }
+
+#[test]
+fn on_a_terminal_a_run_is_a_bar_that_leaves_with_the_run() {
+    let wait = "foreshard: 1\ntasks: {wait: {run: 'until test -e go; do sleep 0.02; done'}}\n";
+    let stage = Stage::with(&[("w.yaml", wait)]);
+    let go_once_there_is_a_bar = |shown: &str| {
+        if shown.contains('─') && shown.contains("1 running") {
+            stage.write("go", "");
+        }
+    };
+    let told = stage.at_a_terminal(stage.command(&["run", "w.yaml"]), go_once_there_is_a_bar);
+    let last = told.ends(0).out;
+    assert!(last.lines().last().unwrap().contains("succeeded"), "{last}");
+    let mut plain = stage.command(&["run", "w.yaml"]);
+    plain.env("NO_COLOR", "1");
+    let told = stage.at_a_terminal(plain, |_| {}).ends(0).prints("wait started");
+    assert!(!told.out.contains('\u{1b}'), "{}", told.out);
+}
+
+#[test]
+fn a_run_that_was_exported_can_be_replayed() {
+    let stage = counts();
+    stage.foreshard(&["run", "w.yaml"]).ends(0);
+    stage.foreshard(&["export", "--output", "recorded/run.json"]).ends(7).says("recorded");
+    stage.foreshard(&["export", "--output", "run.json"]).ends(0);
+    stage.foreshard(&["run", "run.json", "--scale", "0.5"]).ends(0).says("succeeded: 3 tasks");
+    let sizes = |path: &str| std::fs::metadata(stage.path(path)).unwrap().len();
+    assert_eq!(sizes("replay/counts/top.txt"), sizes("top.txt") / 2);
+}
+
+#[test]
+fn a_run_that_cannot_begin_says_what_the_machine_refuses() {
+    let stage = counts();
+    stage.write(".foreshard", "a file where a folder should be");
+    let told = stage.foreshard(&["run", "w.yaml"]).ends(7);
+    told.says("error: failed to make the run's folder").says("caused by:");
+    assert!(!stage.has("ran"));
+}
+
+#[test]
+fn a_report_without_a_folder_is_refused_before_anything_runs() {
+    let stage = counts();
+    stage.foreshard(&["run", "w.yaml", "--html", "none/run.html"]).ends(2).says("no folder none");
+    assert!(!stage.has("ran"));
+}

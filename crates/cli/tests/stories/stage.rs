@@ -67,6 +67,30 @@ impl Stage {
         Told::of(self.command(words))
     }
 
+    /// Types the words at a terminal of 80 columns and shows `watch` what stands on it each time
+    /// something is added; in the end that is all that was printed.
+    pub(crate) fn at_a_terminal(&self, mut command: Command, watch: impl Fn(&str)) -> Told {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&screen).unwrap();
+        unlockpt(&screen).unwrap();
+        let size = rustix::termios::Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(&screen, size).unwrap();
+        let name = ptsname(&screen, Vec::new()).unwrap().into_string().unwrap();
+        let open = || std::fs::OpenOptions::new().read(true).write(true).open(&name).unwrap();
+        let mut child = command.stdout(open()).stderr(open()).spawn().unwrap();
+        // Only the program may hold the terminal open, or its end is never seen.
+        drop(command);
+        let (mut shown, mut buffer) = (Vec::new(), [0; 4096]);
+        // A terminal that everybody has left is an error to read from.
+        while let Ok(length) = rustix::io::read(&screen, &mut buffer) {
+            shown.extend(&buffer[..length]);
+            watch(&String::from_utf8_lossy(&shown));
+        }
+        let out = String::from_utf8_lossy(&shown).into_owned();
+        Told { code: child.wait().unwrap().code().unwrap(), out, err: String::new() }
+    }
+
     /// Begins `run --json` and reads its events as they come.
     pub(crate) fn begin(&self, words: &[&str]) -> Going {
         let mut command = self.command(words);
