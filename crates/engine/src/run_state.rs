@@ -4,6 +4,9 @@
 //! counters) is kept beside the truth for speed and updated by one setter, so that it can never
 //! disagree. Never serialized: the journal holds events, not states.
 
+mod attempts;
+mod reading;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::{Plan, ShardId};
@@ -11,8 +14,8 @@ use spec::{Resources, TaskId, Timestamp, Workflow, ZoneId};
 
 use crate::allocation_state::{AllocationState, AllocationStep};
 use crate::cause::FailureCause;
-use crate::event::{Event, Options, Record, ShardGrant};
-use crate::id::{AllocationId, AttemptId, Epoch};
+use crate::event::{Event, Options, Record};
+use crate::id::{AllocationId, Epoch};
 use crate::input::{Command, MachineUsage};
 use crate::outcome::Manifest;
 use crate::phase::{Phase, PhaseStep};
@@ -261,49 +264,6 @@ impl RunState {
         Ok(())
     }
 
-    fn fold_attempt_event(
-        &mut self,
-        workflow: &Workflow,
-        event: &Event,
-        applied: &mut Applied,
-    ) -> Result<(), String> {
-        match event {
-            Event::AttemptStarted { attempt, started_at, slot } => {
-                self.live_mut(*attempt)?.started = Some((*started_at, *slot));
-            }
-            Event::AttemptCommitted { attempt, outputs, .. } => {
-                self.on_committed(workflow, *attempt, outputs, applied)?;
-            }
-            Event::AttemptFailed { attempt, cause, retry_at, .. } => {
-                self.on_failed(workflow, *attempt, cause, *retry_at)?;
-            }
-            Event::AttemptLost { attempt, cause } => {
-                let task = self.end_attempt(*attempt)?;
-                let row = self.row_mut(task)?;
-                row.losses = row.losses.saturating_add(u16::from(cause.is_held_against_task()));
-                self.give_back(workflow, task)?;
-            }
-            Event::AttemptRevoked { attempt } => {
-                let task = self.end_attempt(*attempt)?;
-                self.give_back(workflow, task)?;
-            }
-            Event::PublishIntended { attempts } => {
-                for attempt in attempts {
-                    self.step(attempt.task(), TaskStep::PublishIntended)?;
-                }
-            }
-            Event::Published { attempts } => {
-                for attempt in attempts {
-                    let committed = self.take_committed(*attempt)?;
-                    self.step(attempt.task(), TaskStep::Published)?;
-                    self.on_published(workflow, attempt.task(), committed.outputs, applied)?;
-                }
-            }
-            _ => unreachable!("only events about attempts are handed here"),
-        }
-        Ok(())
-    }
-
     fn fold_allocation_event(&mut self, event: &Event) -> Result<(), String> {
         match event {
             Event::AllocationRequested { allocation, zone } => {
@@ -388,100 +348,11 @@ impl RunState {
         Ok(())
     }
 
-    fn on_granted(
-        &mut self,
-        allocation: AllocationId,
-        shards: &[ShardGrant],
-    ) -> Result<(), String> {
-        if self.allocation_mut(allocation)?.state != AllocationState::Up {
-            return Err(format!("{allocation} is not there to be granted anything"));
-        }
-        for ShardGrant(shard, epoch, attempts) in shards {
-            let row = self.shards.get_mut(shard.0 as usize);
-            let row = row.ok_or_else(|| format!("there is no {shard}"))?;
-            if std::mem::replace(&mut row.epoch, *epoch) >= *epoch {
-                return Err(format!("{shard} was granted under epoch {epoch} before"));
-            }
-            for attempt in attempts {
-                self.step(attempt.task(), TaskStep::Granted)?;
-                let row = self.row_mut(attempt.task())?;
-                if std::mem::replace(&mut row.attempts, attempt.number()) >= attempt.number() {
-                    return Err(format!("{attempt} was granted before"));
-                }
-                let live = LiveAttempt { number: attempt.number(), allocation, started: None };
-                self.live.insert(attempt.task(), live);
-            }
-            self.allocation_mut(allocation)?.n_live += attempts.len();
-        }
-        Ok(())
-    }
-
-    fn on_committed(
-        &mut self,
-        workflow: &Workflow,
-        attempt: AttemptId,
-        outputs: &Manifest,
-        applied: &mut Applied,
-    ) -> Result<(), String> {
-        let allocation = self.live_mut(attempt)?.allocation;
-        let task = self.end_attempt(attempt)?;
-        let is_published = outputs.is_empty() && self.has_all_inputs(workflow, task);
-        self.step(task, TaskStep::Committed { has_outputs: !is_published })?;
-        if is_published {
-            return self.on_published(workflow, task, Manifest::new(), applied);
-        }
-        let number = attempt.number();
-        let committed = CommittedAttempt { number, allocation, outputs: outputs.clone() };
-        self.committed.insert(task, committed);
-        applied.to_publish.push(task);
-        Ok(())
-    }
-
     /// Whether all that a task reads has its final name; until then nothing that was made from it
     /// has one either.
     pub(crate) fn has_all_inputs(&self, workflow: &Workflow, task: TaskId) -> bool {
         let is_there = |state| matches!(state, TaskState::Published | TaskState::Excluded);
         workflow.parents(task).all(|parent| is_there(self.tasks[parent.index()].state))
-    }
-
-    fn on_failed(
-        &mut self,
-        workflow: &Workflow,
-        attempt: AttemptId,
-        cause: &FailureCause,
-        retry_at: Option<Timestamp>,
-    ) -> Result<(), String> {
-        let task = attempt.task();
-        if self.committed.contains_key(&task) {
-            self.take_committed(attempt)?;
-        } else {
-            self.end_attempt(attempt)?;
-        }
-        let row = self.row_mut(task)?;
-        row.failures = row.failures.saturating_add(1);
-        self.step(task, TaskStep::Failed { retries: retry_at.is_some() })?;
-        if let Some(at) = retry_at {
-            self.held.insert((at, task));
-        } else {
-            self.failures.insert(task, cause.clone());
-            self.skip_descendants(workflow, task)?;
-        }
-        Ok(())
-    }
-
-    /// A task that was given back can be granted again, unless what it needs failed meanwhile.
-    fn give_back(&mut self, workflow: &Workflow, task: TaskId) -> Result<(), String> {
-        self.step(task, TaskStep::GivenBack)?;
-        let broken = workflow.parents(task).find(|parent| {
-            matches!(self.tasks[parent.index()].state, TaskState::Failed | TaskState::Skipped)
-        });
-        if let Some(parent) = broken {
-            self.step(task, TaskStep::Skipped)?;
-            let because = self.skipped_because.get(&parent).copied().unwrap_or(parent);
-            self.skipped_because.insert(task, because);
-            self.skip_descendants(workflow, task)?;
-        }
-        Ok(())
     }
 
     fn on_published(
@@ -682,140 +553,5 @@ impl RunState {
 
     fn allocation_mut(&mut self, id: AllocationId) -> Result<&mut Allocation, String> {
         self.allocations.get_mut(&id).ok_or_else(|| format!("there is no {id}"))
-    }
-
-    fn live_mut(&mut self, attempt: AttemptId) -> Result<&mut LiveAttempt, String> {
-        let live = self.live.get_mut(&attempt.task()).filter(|l| l.number == attempt.number());
-        live.ok_or_else(|| format!("{attempt} is not live"))
-    }
-
-    fn end_attempt(&mut self, attempt: AttemptId) -> Result<TaskId, String> {
-        if self.committed.get(&attempt.task()).is_some_and(|c| c.number == attempt.number()) {
-            self.take_committed(attempt)?;
-            return Ok(attempt.task());
-        }
-        let allocation = self.live_mut(attempt)?.allocation;
-        self.live.remove(&attempt.task());
-        let row = self.allocation_mut(allocation)?;
-        row.n_live = row.n_live.saturating_sub(1);
-        Ok(attempt.task())
-    }
-
-    fn take_committed(&mut self, attempt: AttemptId) -> Result<CommittedAttempt, String> {
-        match self.committed.remove(&attempt.task()) {
-            Some(committed) if committed.number == attempt.number() => Ok(committed),
-            _ => Err(format!("{attempt} is not committed")),
-        }
-    }
-}
-
-/// What readers ask.
-impl RunState {
-    /// The number of the last record.
-    #[must_use]
-    pub fn seq(&self) -> u64 {
-        self.seq
-    }
-
-    /// Which orchestrator in a row owns the run.
-    #[must_use]
-    pub fn epoch(&self) -> Epoch {
-        self.epoch
-    }
-
-    /// Where the run stands.
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        self.phase
-    }
-
-    /// What the user chose.
-    #[must_use]
-    pub fn options(&self) -> &Options {
-        &self.options
-    }
-
-    /// The plan in force.
-    #[must_use]
-    pub fn plan(&self) -> Option<&Plan> {
-        self.plan.as_ref()
-    }
-
-    /// The small part that every task has.
-    #[must_use]
-    pub fn task(&self, task: TaskId) -> &TaskRow {
-        &self.tasks[task.index()]
-    }
-
-    /// How many tasks are in a state.
-    #[must_use]
-    pub fn count(&self, state: TaskState) -> usize {
-        self.counts[state as usize]
-    }
-
-    /// How many tasks are wanted in this run.
-    #[must_use]
-    pub fn n_selected(&self) -> usize {
-        self.tasks.len() - self.count(TaskState::Excluded)
-    }
-
-    /// How many wanted tasks are left to do.
-    #[must_use]
-    pub fn n_unfinished(&self) -> usize {
-        let done = [TaskState::Published, TaskState::Failed, TaskState::Skipped];
-        self.n_selected() - done.map(|state| self.count(state)).iter().sum::<usize>()
-    }
-
-    /// Attempts that are granted and have not ended, by task.
-    #[must_use]
-    pub fn live(&self) -> &BTreeMap<TaskId, LiveAttempt> {
-        &self.live
-    }
-
-    /// Attempts whose outputs are safe but not visible, by task.
-    #[must_use]
-    pub fn committed(&self) -> &BTreeMap<TaskId, CommittedAttempt> {
-        &self.committed
-    }
-
-    /// Capacity held now or before.
-    #[must_use]
-    pub fn allocations(&self) -> &BTreeMap<AllocationId, Allocation> {
-        &self.allocations
-    }
-
-    /// What a task published; empty if it has not, or has no outputs.
-    #[must_use]
-    pub fn outputs(&self, task: TaskId) -> &Manifest {
-        &self.outputs[task.index()]
-    }
-
-    /// Tasks that failed for good, and why.
-    #[must_use]
-    pub fn failures(&self) -> &BTreeMap<TaskId, FailureCause> {
-        &self.failures
-    }
-
-    /// Tasks that cannot run, and the failed task that is to blame.
-    #[must_use]
-    pub fn skipped(&self) -> &BTreeMap<TaskId, TaskId> {
-        &self.skipped_because
-    }
-
-    /// Which shard a task belongs to, by the plan in force.
-    #[must_use]
-    pub fn shard_of(&self, task: TaskId) -> ShardId {
-        self.shard_of[task.index()]
-    }
-
-    /// The shard's position in the dispatch order.
-    pub(crate) fn position_of(&self, shard: ShardId) -> u32 {
-        self.positions[shard.0 as usize]
-    }
-
-    /// When the next pause before a retry is over.
-    #[must_use]
-    pub fn next_retry(&self) -> Option<Timestamp> {
-        self.held.first().map(|&(at, _)| at)
     }
 }

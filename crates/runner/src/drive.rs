@@ -41,6 +41,8 @@ const RESULTS_INTERVAL: Duration = Duration::from_secs(5);
 pub enum Message {
     /// By executors, the publisher, the comparison of results.
     Observed(Vec<Observation>),
+    /// By an executor that cannot go on.
+    Broken(executor::Error),
     /// By the journal.
     Journal(journal::Progress),
     /// By the person at the terminal.
@@ -191,6 +193,7 @@ impl Loop<'_> {
     fn take(&mut self, message: Message, observations: &mut Vec<Observation>) -> Result<(), Error> {
         match message {
             Message::Observed(more) => observations.extend(more),
+            Message::Broken(error) => return Err(error.into()),
             Message::Journal(journal::Progress::Written(seq)) => self.written = seq,
             Message::Journal(journal::Progress::Synced(seq)) => self.synced = seq,
             Message::Journal(journal::Progress::Failed(failure)) => {

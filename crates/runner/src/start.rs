@@ -15,7 +15,7 @@ use spec::site::Backend;
 use spec::{Site, TaskId, Workflow};
 
 use crate::drive::{self, Drive, Message, Observer, clock};
-use crate::executor::Observe;
+use crate::executor::{GiveUp, Observe};
 use crate::executor::local::LocalExecutor;
 use crate::initial::{InitialFiles, Missing};
 use crate::load::{LoadError, LoadRequest, Loaded};
@@ -218,6 +218,10 @@ fn open_journal(
         wrong = applied.err();
     };
     let (journal, _) = Journal::open(run_dir.path(), setup, visit).map_err(Error::Journal)?;
+    if state.seq() > 0 && state.plan().is_none() && wrong.is_none() {
+        // The first two records are one flush: no crash can come between them.
+        wrong = Some("it begins without a plan".to_owned());
+    }
     match wrong {
         None => Ok((journal, state)),
         Some(why) => Err(Error::History(why)),
@@ -251,8 +255,8 @@ impl Parts {
         };
         let epoch = Epoch(lease.epoch().0);
         let is_takeover = epoch.0 > 1;
-        let executor =
-            LocalExecutor::new(run_dir.clone(), root, epoch, program, ledger, observe.clone());
+        let ears = (observe.clone(), give_up_into(&messages));
+        let executor = LocalExecutor::new(run_dir.clone(), root, epoch, program, ledger, ears);
         let drive = Drive {
             engine,
             journal,
@@ -276,6 +280,13 @@ fn observe_into(messages: &Sender<Message>) -> Observe {
     Arc::new(move |observations| {
         // When the loop has ended, nobody listens any more, and nobody needs to.
         let _ = messages.send(Message::Observed(observations));
+    })
+}
+
+fn give_up_into(messages: &Sender<Message>) -> GiveUp {
+    let messages = messages.clone();
+    Arc::new(move |error| {
+        let _ = messages.send(Message::Broken(error));
     })
 }
 

@@ -16,7 +16,7 @@ use engine::cause::LossCause;
 use engine::{AllocationId, AttemptId, Epoch, Observation};
 use spec::Resources;
 
-use super::{Error, Executor, Observe};
+use super::{Error, Executor, GiveUp, Observe};
 use crate::follow::Follower;
 use crate::process;
 use crate::protocol::{Errand, Keeper, LineReader, Order, Progress, Work, read_line, write_line};
@@ -37,6 +37,7 @@ pub struct LocalExecutor {
     program: PathBuf,
     ledger: Option<PathBuf>,
     observe: Observe,
+    give_up: GiveUp,
     orders: BTreeMap<AllocationId, File>,
 }
 
@@ -49,9 +50,10 @@ impl LocalExecutor {
         epoch: Epoch,
         program: PathBuf,
         ledger: Option<PathBuf>,
-        observe: Observe,
+        (observe, give_up): (Observe, GiveUp),
     ) -> Self {
-        Self { run_dir, project, epoch, program, ledger, observe, orders: BTreeMap::new() }
+        let orders = BTreeMap::new();
+        Self { run_dir, project, epoch, program, ledger, observe, give_up, orders }
     }
 
     fn spawn_keeper(
@@ -95,6 +97,7 @@ impl LocalExecutor {
             dir,
             child,
             observe: self.observe.clone(),
+            give_up: self.give_up.clone(),
             announced: BTreeSet::new(),
         };
         std::thread::Builder::new()
@@ -159,6 +162,7 @@ struct Watch {
     /// Of a keeper that this process started; an older one is known by its first line.
     child: Option<Child>,
     observe: Observe,
+    give_up: GiveUp,
     /// Attempts that are not idempotent and whose start was announced.
     announced: BTreeSet<AttemptId>,
 }
@@ -167,31 +171,38 @@ struct Watch {
 enum Ending {
     InOrder,
     Dead(LossCause),
+    /// It was started by this process and never said anything.
+    StillBorn,
 }
 
 impl Watch {
     fn run(mut self) {
         let ending = self.follow();
         let allocation = self.allocation;
-        let last = match ending {
-            Ending::InOrder => Observation::AllocationEnded { allocation },
-            Ending::Dead(cause) => {
-                process::kill_allocation(&self.run, allocation);
-                let not_started = self.not_started(cause);
-                Observation::AllocationLost { allocation, cause, not_started }
-            }
-        };
+        if !matches!(ending, Ending::InOrder) {
+            process::kill_allocation(&self.run, allocation);
+        }
         if let Some(child) = &mut self.child {
             // It has said its last; reaping it leaves no zombie behind.
             let _ = child.wait();
         }
-        (self.observe)(vec![last]);
+        match ending {
+            Ending::InOrder => (self.observe)(vec![Observation::AllocationEnded { allocation }]),
+            Ending::Dead(cause) => {
+                let not_started = self.not_started(cause);
+                let lost = Observation::AllocationLost { allocation, cause, not_started };
+                (self.observe)(vec![lost]);
+            }
+            Ending::StillBorn => {
+                let log = std::fs::read_to_string(self.dir.keeper_log()).unwrap_or_default();
+                let said = log.lines().next_back().unwrap_or("it said nothing").to_owned();
+                (self.give_up)(Error::StillBorn { allocation, said });
+            }
+        }
     }
 
     fn follow(&mut self) -> Ending {
-        let Some(file) = self.wait_for_progress() else {
-            return Ending::Dead(LossCause::KeeperDied);
-        };
+        let Some(file) = self.wait_for_progress() else { return Ending::StillBorn };
         let mut follower = Follower::new(&self.dir.progress());
         let mut lines = LineReader::new(file);
         let mut keeper: Option<Keeper> = None;
@@ -212,8 +223,9 @@ impl Watch {
                 return Ending::InOrder;
             }
             if is_silent {
-                if let Some(cause) = is_alive.err() {
-                    return Ending::Dead(cause);
+                if let Err(cause) = is_alive {
+                    let never_spoke = keeper.is_none() && self.child.is_some();
+                    return if never_spoke { Ending::StillBorn } else { Ending::Dead(cause) };
                 }
                 follower.wait(LIVENESS_INTERVAL);
             }

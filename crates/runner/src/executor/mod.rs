@@ -10,6 +10,9 @@ use crate::protocol::Work;
 /// Where an executor's observations go.
 pub type Observe = std::sync::Arc<dyn Fn(Vec<Observation>) + Send + Sync>;
 
+/// Where it says that it cannot go on.
+pub type GiveUp = std::sync::Arc<dyn Fn(Error) + Send + Sync>;
+
 /// An order could not be carried out: the machine failed us, not a task.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -20,6 +23,14 @@ pub enum Error {
         allocation: AllocationId,
         /// Why.
         source: std::io::Error,
+    },
+    /// A keeper ended before it said anything. Asking again would only start the next one.
+    #[error("the keeper of {allocation} ended before it began: {said}")]
+    StillBorn {
+        /// Of which allocation.
+        allocation: AllocationId,
+        /// The end of its log.
+        said: String,
     },
     /// Orders could not be handed over.
     #[error("failed to write orders to {allocation}")]
