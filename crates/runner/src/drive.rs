@@ -153,8 +153,14 @@ pub fn drive(drive: Drive, observer: &mut dyn Observer) -> Result<Phase, Error> 
 
 impl Loop<'_> {
     fn run(&mut self) -> Result<Phase, Error> {
-        let wake_at = self.drain()?;
-        let mut wake_at = wake_at;
+        self.drain()?;
+        // What was said before the loop began counts also for a run that is over: it may be
+        // asked to try again what failed.
+        let mut observations = Vec::new();
+        self.take_all(&mut observations)?;
+        let now = self.advance_clock();
+        self.drive.engine.handle(now, Input::Observations(observations));
+        let mut wake_at = self.drain()?;
         loop {
             let phase = self.drive.engine.state().phase();
             if matches!(phase, Phase::Finished(_) | Phase::Paused) && self.synced >= self.last {
@@ -184,10 +190,16 @@ impl Loop<'_> {
             Err(RecvTimeoutError::Timeout) => return Ok(observations),
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(patience),
         }
-        while let Ok(message) = self.drive.messages.try_recv() {
-            self.take(message, &mut observations)?;
-        }
+        self.take_all(&mut observations)?;
         Ok(observations)
+    }
+
+    /// Takes in all that has come.
+    fn take_all(&mut self, observations: &mut Vec<Observation>) -> Result<(), Error> {
+        while let Ok(message) = self.drive.messages.try_recv() {
+            self.take(message, observations)?;
+        }
+        Ok(())
     }
 
     fn take(&mut self, message: Message, observations: &mut Vec<Observation>) -> Result<(), Error> {

@@ -7,13 +7,16 @@
 use std::collections::BTreeMap;
 
 use engine::Manifest;
-use spec::{TaskId, Workflow};
+use spec::TaskId;
 
 use crate::artifact::Digests;
+use crate::initial::InitialFiles;
+use crate::load::Loaded;
 use crate::results::{Cache, Past};
 use crate::reuse::{self, Keys};
 use crate::run_dir::Project;
-use crate::work::Published;
+use crate::start::{self, Error};
+use crate::work::{Published, WorkMaker};
 
 /// Whether a task would be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,23 +43,53 @@ pub struct TaskDecision {
     pub why: String,
 }
 
-/// Decides for every selected task, in topological order.
+/// Decides for every wanted task, in topological order; all are wanted if `targets` is empty.
 ///
 /// # Errors
-/// The project cannot be opened.
-pub fn decide(
+/// What would keep a run from beginning.
+pub fn of(loaded: &Loaded, targets: &[TaskId], is_fresh: bool) -> Result<Vec<TaskDecision>, Error> {
+    let (project, workflow) = (&loaded.project, &*loaded.workflow);
+    let past = if is_fresh { Past::default() } else { Past::read(project, workflow) };
+    let maker = WorkMaker {
+        project: project.root().to_string_lossy().into_owned(),
+        run: String::new(),
+        initial: look_at_inputs(loaded, &past)?,
+        replayer: String::new(),
+    };
+    let environment = start::environment(workflow);
+    let keys = Keys { workflow, maker: &maker, environment: &environment };
+    let selected = start::select(workflow, targets);
+    decide(project, &keys, &past, &|task| selected.contains(task))
+        .map_err(|source| Error::Io { what: "open the project", source })
+}
+
+/// Finds initial inputs; their digests are only needed for comparing.
+fn look_at_inputs(loaded: &Loaded, past: &Past) -> Result<InitialFiles, Error> {
+    let (project, workflow) = (&loaded.project, &*loaded.workflow);
+    if workflow.is_replay() {
+        // They are made when it is run.
+        return Ok(InitialFiles::default());
+    }
+    let mut initial = InitialFiles::find(project, workflow).map_err(Error::MissingInputs)?;
+    if !past.is_empty() {
+        initial.hash(project, workflow, &Cache::open(project)).map_err(Error::Input)?;
+    }
+    Ok(initial)
+}
+
+fn decide(
     project: &Project,
-    workflow: &Workflow,
     keys: &Keys<'_>,
     past: &Past,
-    selected: &dyn Fn(TaskId) -> bool,
+    is_selected: &dyn Fn(TaskId) -> bool,
 ) -> std::io::Result<Vec<TaskDecision>> {
+    let workflow = keys.workflow;
     let mut pretence = Pretence::default();
     let cache = Cache::open(project);
     let digests = cache.digests(project)?;
     let mut decisions = Vec::with_capacity(workflow.n_tasks());
-    for task in plan::rank::topological_order(workflow).into_iter().filter(|&t| selected(t)) {
-        let (decision, why) = decide_one(workflow, keys, past, &pretence, task, &digests);
+    for task in plan::rank::topological_order(workflow).into_iter().filter(|&t| is_selected(t)) {
+        let (decision, why) = decide_one(keys, past, &pretence, task, &digests);
         if let Decision::Reuse { .. } = decision {
             let name = workflow.task_name(task);
             let outputs = past.get(&name).map(|result| result.outputs.clone());
@@ -85,13 +118,13 @@ impl Published for Pretence {
 }
 
 fn decide_one(
-    workflow: &Workflow,
     keys: &Keys<'_>,
     past: &Past,
     pretence: &Pretence,
     task: TaskId,
     digests: &Digests<'_>,
 ) -> (Decision, String) {
+    let workflow = keys.workflow;
     if !reuse::can_be_reused(workflow, task) {
         return (Decision::Run, "it declares no files, so it always runs".to_owned());
     }

@@ -15,8 +15,8 @@ use spec::site::Backend;
 use spec::{Site, TaskId, Workflow};
 
 use crate::drive::{self, Drive, Message, Observer, clock};
-use crate::executor::{GiveUp, Observe};
 use crate::executor::local::LocalExecutor;
+use crate::executor::{GiveUp, Observe};
 use crate::initial::{InitialFiles, Missing};
 use crate::load::{LoadError, LoadRequest, Loaded};
 use crate::manifest::{self, RunManifest};
@@ -298,7 +298,7 @@ fn journal_setup(id: &str, lease: &Lease, messages: &Sender<Message>) -> journal
 }
 
 /// The outside variables that any task names.
-fn environment(workflow: &Workflow) -> Environment {
+pub(crate) fn environment(workflow: &Workflow) -> Environment {
     let names = workflow.templates().iter().flat_map(|template| &template.env_from);
     names.filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect()
 }

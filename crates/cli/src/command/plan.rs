@@ -4,12 +4,8 @@ use report::dry_run::{self as told, Detail, DryRun};
 use report::printable::printable;
 use report::quantity::{Seconds, plural};
 use runner::dry_run::{self, Decision, TaskDecision};
-use runner::initial::InitialFiles;
 use runner::load::Loaded;
-use runner::results::{Cache, Past};
-use runner::reuse::{Environment, Keys};
-use runner::start::{self, Error as Refused};
-use runner::work::WorkMaker;
+use runner::start::Error as Refused;
 use serde::Serialize;
 use spec::site::Zone;
 use spec::{Bytes, Duration, Site, TaskId, Workflow};
@@ -55,7 +51,7 @@ pub(crate) fn tell(
     let workflow = &loaded.workflow;
     let refused = |error| refusal::tell(error, Some(loaded), screen);
     plan::make(workflow, site).map_err(|wishes| refused(Refused::Infeasible(wishes)))?;
-    let decided = decide(loaded, asked).map_err(refused)?;
+    let decided = dry_run::of(loaded, &asked.targets, asked.is_fresh).map_err(refused)?;
     let told = Told {
         bound: Bound::of(workflow, site, &decided),
         zones: site.zones.iter().map(ZoneFigures::of).collect(),
@@ -71,40 +67,6 @@ pub(crate) fn tell(
         screen.print(&told.text(screen))?;
     }
     Ok(Code::Succeeded)
-}
-
-/// Compares earlier results with what would be run now.
-fn decide(loaded: &Loaded, asked: &Asked) -> Result<Vec<TaskDecision>, Refused> {
-    let (project, workflow) = (&loaded.project, &*loaded.workflow);
-    let past = if asked.is_fresh { Past::default() } else { Past::read(project, workflow) };
-    let mut initial = InitialFiles::default();
-    // The inputs of a recorded workflow are made when it is run.
-    if !workflow.is_replay() {
-        initial = InitialFiles::find(project, workflow).map_err(Refused::MissingInputs)?;
-        // Digests are for comparing with what was there before.
-        if !past.is_empty() {
-            let cache = Cache::open(project);
-            initial.hash(project, workflow, &cache).map_err(Refused::Input)?;
-        }
-    }
-    let maker = WorkMaker {
-        project: project.root().to_string_lossy().into_owned(),
-        run: String::new(),
-        initial,
-        replayer: String::new(),
-    };
-    let environment = environment(workflow);
-    let keys = Keys { workflow, maker: &maker, environment: &environment };
-    let selected = start::select(workflow, &asked.targets);
-    let is_selected = |task| selected.contains(task);
-    dry_run::decide(project, workflow, &keys, &past, &is_selected)
-        .map_err(|source| Refused::Io { what: "open the project", source })
-}
-
-/// The outside variables that any task names.
-fn environment(workflow: &Workflow) -> Environment {
-    let names = workflow.templates().iter().flat_map(|template| &template.env_from);
-    names.filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect()
 }
 
 fn to_told(decided: TaskDecision) -> told::TaskDecision {

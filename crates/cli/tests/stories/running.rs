@@ -237,3 +237,14 @@ fn a_report_without_a_folder_is_refused_before_anything_runs() {
     stage.foreshard(&["run", "w.yaml", "--html", "none/run.html"]).ends(2).says("no folder none");
     assert!(!stage.has("ran"));
 }
+
+#[test]
+fn what_failed_is_tried_again_when_asked() {
+    let stage = Stage::with(&[("w.yaml", BROKEN)]);
+    stage.foreshard(&["run", "w.yaml"]).ends(1);
+    stage.foreshard(&["resume"]).ends(1).says("--retry-failed");
+    stage.write("moon", "");
+    stage.foreshard(&["resume", "--retry-failed"]).ends(0).says("succeeded: 3 tasks");
+    assert_eq!(stage.read("after.txt"), "found\n");
+    stage.foreshard(&["resume"]).ends(0).says("nothing is left to do");
+}
