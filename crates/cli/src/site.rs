@@ -1,5 +1,6 @@
 //! The site that a command is about: a file, or this machine.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use spec::Site;
@@ -30,6 +31,7 @@ pub(crate) fn choose(choice: &SiteChoice, screen: Screen) -> Result<Site, Failur
 /// The file cannot be read, or there are mistakes in it; they have been shown.
 pub(crate) fn read(path: &Path, screen: Screen) -> Result<Site, Failure> {
     let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    refuse_foreign_hands(path)?;
     let name = path.display().to_string();
     let (source, site, diagnostics) = match Source::from_bytes(name, bytes) {
         Ok(source) => {
@@ -44,4 +46,17 @@ pub(crate) fn read(path: &Path, screen: Screen) -> Result<Site, Failure> {
     snippet::say_all(screen, &source, &diagnostics);
     let is_sound = !diagnostics.iter().any(Diagnostic::is_error);
     site.filter(|_| is_sound).ok_or_else(|| has_mistakes(&source.name, &diagnostics))
+}
+
+/// A site file names programs that are run as the caller (`wrap`, `provision`): like ssh, we do not
+/// take it from a file that anybody may write.
+fn refuse_foreign_hands(path: &Path) -> Result<(), Failure> {
+    let mode = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.mode();
+    if mode & 0o002 == 0 {
+        return Ok(());
+    }
+    let shown = path.display();
+    let failure =
+        Failure::invalid(format!("everybody may write {shown}, which names programs to run"));
+    Err(failure.hint(format!("`chmod o-w {shown}` after a look at what is in it")))
 }

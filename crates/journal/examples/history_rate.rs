@@ -43,7 +43,7 @@ fn digest(seed: u64) -> [u8; 32] {
 
 fn file(i: u64) -> FileState {
     let path = format!("results/sample-{i:07}/reads.bam");
-    FileState { path, size: i, mtime_ns: 1_700_000_000_000_000_000, ino: i, digest: digest(i) }
+    FileState { path, size: i, ctime_ns: 1_700_000_000_000_000_000, ino: i, digest: digest(i) }
 }
 
 fn result(i: u64) -> TaskResult {

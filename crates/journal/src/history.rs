@@ -50,8 +50,9 @@ pub struct FileState {
     pub path: String,
     /// In bytes.
     pub size: u64,
-    /// Time of last change, in nanoseconds since 1970.
-    pub mtime_ns: i64,
+    /// Last change of content or metadata, in nanoseconds since 1970: unlike the time of the last
+    /// write, nobody can set it back.
+    pub ctime_ns: i64,
     /// Inode number.
     pub ino: u64,
     /// Of the content.
@@ -139,7 +140,7 @@ pub const OBSERVATIONS_PER_TEMPLATE: u32 = 10_000;
 const FORMAT: i64 = 1;
 const SCHEMA: &str = "\
     CREATE TABLE IF NOT EXISTS files(path TEXT PRIMARY KEY, size INTEGER NOT NULL, \
-        mtime_ns INTEGER NOT NULL, ino INTEGER NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;\
+        ctime_ns INTEGER NOT NULL, ino INTEGER NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;\
     CREATE TABLE IF NOT EXISTS results(task TEXT PRIMARY KEY, command BLOB NOT NULL, \
         environment BLOB NOT NULL, inputs TEXT NOT NULL, outputs TEXT NOT NULL, \
         run TEXT NOT NULL, at_unix_ms INTEGER NOT NULL);\
@@ -199,9 +200,9 @@ impl History {
         self.write(|transaction| {
             let mut put = transaction
                 .prepare_cached("INSERT OR REPLACE INTO files VALUES(?1,?2,?3,?4,?5)")?;
-            for FileState { path, size, mtime_ns, ino, digest } in files {
+            for FileState { path, size, ctime_ns, ino, digest } in files {
                 let (size, ino) = (size.cast_signed(), ino.cast_signed());
-                put.execute(params![path, size, mtime_ns, ino, &digest[..]])?;
+                put.execute(params![path, size, ctime_ns, ino, &digest[..]])?;
             }
             Ok(())
         })
@@ -212,7 +213,7 @@ impl History {
     /// # Errors
     /// SQLite refused.
     pub fn files(&mut self, visit: impl FnMut(FileState)) -> Result<(), Error> {
-        self.read("SELECT path, size, mtime_ns, ino, digest FROM files", [], file_of, visit)
+        self.read("SELECT path, size, ctime_ns, ino, digest FROM files", [], file_of, visit)
     }
 
     /// A remembered file.
@@ -220,7 +221,7 @@ impl History {
     /// # Errors
     /// SQLite refused.
     pub fn file(&mut self, path: &str) -> Result<Option<FileState>, Error> {
-        let sql = "SELECT path, size, mtime_ns, ino, digest FROM files WHERE path=?1";
+        let sql = "SELECT path, size, ctime_ns, ino, digest FROM files WHERE path=?1";
         let mut found = None;
         self.read(sql, [path], file_of, |file| found = Some(file))?;
         Ok(found)
@@ -445,7 +446,7 @@ fn file_of(row: &Row<'_>) -> rusqlite::Result<FileState> {
     Ok(FileState {
         path: row.get(0)?,
         size: row.get::<_, i64>(1)?.cast_unsigned(),
-        mtime_ns: row.get(2)?,
+        ctime_ns: row.get(2)?,
         ino: row.get::<_, i64>(3)?.cast_unsigned(),
         digest: digest_of(row, 4)?,
     })
@@ -500,7 +501,7 @@ mod tests {
 
     fn file(i: u64) -> FileState {
         let path = format!("in/{i:04}");
-        FileState { path, size: i, mtime_ns: -5, ino: u64::MAX - i, digest: digest(i) }
+        FileState { path, size: i, ctime_ns: -5, ino: u64::MAX - i, digest: digest(i) }
     }
 
     fn result(task: &str, seed: u64) -> TaskResult {

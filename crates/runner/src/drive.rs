@@ -16,12 +16,13 @@ use engine::cause::FailureCause;
 use engine::input::Report;
 use engine::phase::Phase;
 use engine::{
-    Action, AllocationId, AttemptId, Command, Engine, Event, Input, Observation, Output, Record,
-    RunState, Usage,
+    Action, AllocationId, AttemptId, Command, Engine, Event, Input, Observation, Outcome, Output,
+    Record, RunState, Usage,
 };
 use journal::{Journal, Seq, lease};
 use spec::{Site, TaskId, Timestamp, Workflow};
 
+use crate::artifact;
 use crate::executor::{self, Executor};
 use crate::inbox;
 use crate::publishing::{PublishJob, Publishing};
@@ -148,6 +149,10 @@ pub fn drive(drive: Drive, observer: &mut dyn Observer) -> Result<Phase, Error> 
     };
     let phase = looping.run()?;
     looping.save_results(true);
+    if phase == Phase::Finished(Outcome::Succeeded) {
+        // What is left in private folders is of attempts that came to nothing.
+        let _ = artifact::discard(&looping.drive.run_dir.attempts());
+    }
     Ok(phase)
 }
 

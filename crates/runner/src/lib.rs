@@ -14,7 +14,6 @@ pub mod drive;
 pub mod dry_run;
 pub mod executor;
 mod follow;
-pub mod glob;
 pub mod inbox;
 pub mod initial;
 pub mod keeper;

@@ -241,7 +241,7 @@ impl DigestCache for Cache {
     fn lookup(&self, path: &str, stamp: &Stamp) -> Option<Digest> {
         let known = self.memory()?.history.file(path).ok()??;
         let is_same = known.size == stamp.size
-            && known.mtime_ns == stamp.mtime_ns
+            && known.ctime_ns == stamp.ctime_ns
             && known.ino == stamp.inode;
         is_same.then_some(Digest(known.digest))
     }
@@ -249,8 +249,8 @@ impl DigestCache for Cache {
     fn store(&self, path: &str, stamp: &Stamp, digest: &Digest) {
         let Some(mut memory) = self.memory() else { return };
         let path = path.to_owned();
-        let (size, mtime_ns, ino) = (stamp.size, stamp.mtime_ns, stamp.inode);
-        memory.new.push(FileState { path, size, mtime_ns, ino, digest: digest.0 });
+        let (size, ctime_ns, ino) = (stamp.size, stamp.ctime_ns, stamp.inode);
+        memory.new.push(FileState { path, size, ctime_ns, ino, digest: digest.0 });
         if memory.new.len() >= BATCH {
             memory.flush();
         }

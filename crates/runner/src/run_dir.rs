@@ -93,10 +93,16 @@ impl RunDir {
         AllocationDir(self.0.join("allocations").join(allocation.to_string()))
     }
 
+    /// Where the private folders of attempts lie.
+    #[must_use]
+    pub fn attempts(&self) -> PathBuf {
+        self.0.join("attempts")
+    }
+
     /// The private folder of an attempt.
     #[must_use]
     pub fn attempt(&self, attempt: AttemptId) -> PathBuf {
-        self.0.join("attempts").join(attempt.to_string())
+        self.attempts().join(attempt.to_string())
     }
 
     /// Where the logs of attempts lie.

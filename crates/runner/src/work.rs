@@ -4,12 +4,12 @@
 
 use engine::action::Lease;
 use engine::{Manifest, RunState};
+use spec::assemble::compile_glob;
 use spec::command::{Bindings, RenderedCommand};
 use spec::files::FileKind;
 use spec::workflow::Input;
 use spec::{TaskId, Workflow};
 
-use crate::glob::Pattern;
 use crate::protocol::{Work, WorkCommand, WorkPlace};
 
 /// What tasks have published, in a run or in a plan of one.
@@ -148,11 +148,12 @@ impl WorkMaker {
         match workflow.files().kind(input.file) {
             FileKind::Directory => Ok(vec![path.trim_end_matches('/').to_owned()]),
             FileKind::Glob => {
-                let pattern = Pattern::new(path)?;
+                let pattern = compile_glob(path).map_err(|error| error.to_string())?;
+                let pattern = pattern.compile_matcher();
                 let made = producers.flat_map(|producer| published.outputs(producer));
                 let mut found: Vec<String> = made
                     .map(|output| output.path.trim_end_matches('/'))
-                    .filter(|made| pattern.matches(made))
+                    .filter(|made| pattern.is_match(made))
                     .map(str::to_owned)
                     .collect();
                 found.sort();

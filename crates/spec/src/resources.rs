@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::units::Bytes;
 
 /// Cpus in thousandths, so that half a cpu is exact.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct MilliCpus(pub u32);
 

@@ -106,3 +106,14 @@ fn a_graph_is_drawn_in_each_format() {
     assert!(draw("dot").contains("->"));
     assert!(draw("svg").trim_start().starts_with("<svg"));
 }
+
+#[test]
+fn a_site_file_that_anybody_may_write_is_refused_like_a_key() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = "foreshard: 1\nzones:\n  here:\n    backend: local\n    pools:\n      main: {cpus: 1, memory: 1GiB}\n";
+    let stage = Stage::with(&[("site.yaml", site)]);
+    stage.foreshard(&["site", "show", "--site", "site.yaml"]).ends(0);
+    let path = stage.path("site.yaml");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    stage.foreshard(&["site", "show", "--site", "site.yaml"]).ends(2).says("everybody may write");
+}

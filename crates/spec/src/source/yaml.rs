@@ -103,6 +103,9 @@ impl<'a> Yaml<'a, '_> {
             info if info.contains("mapping values are not allowed") => {
                 mistake.help("put text that holds `: ` in quotes, or write it below `|`")
             }
+            info if info.contains("flow sequence") || info.contains("flow mapping") => {
+                mistake.help("inside `[…]` put text that holds `{`, `[` or `,` in quotes")
+            }
             info if info.contains("tab") => mistake.help("indent with spaces"),
             _ => mistake,
         }
