@@ -206,7 +206,9 @@ impl Claim {
     /// Says what the run would use and what its running tasks use now; tells what it may use. To
     /// be called whenever either changes, and now and then, for others come and go.
     ///
-    /// The answer is less than `in_use` only if that was never held and the machine is full.
+    /// The answer is less than `in_use` when others have come: what runs may go on and stays held,
+    /// but nothing is to be started until enough of it has ended. A claimant that always has
+    /// something running would otherwise never make room.
     ///
     /// # Errors
     /// SQLite refused.
@@ -225,7 +227,8 @@ impl Claim {
                     transaction.execute("DELETE FROM claims WHERE rowid=?1", [id])?;
                 }
             }
-            let held = share(capacity, mine.unwrap_or(i64::MAX), wanted, in_use, &others);
+            let (held, may_use) =
+                share(capacity, mine.unwrap_or(i64::MAX), wanted, in_use, &others);
             let Claimant { run, allocation, process } = &self.claimant;
             transaction.execute(
                 "INSERT INTO claims VALUES(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT DO UPDATE \
@@ -243,10 +246,9 @@ impl Claim {
                 ],
             )?;
             transaction.commit()?;
-            Ok(held)
+            Ok(may_use)
         };
-        let held = update();
-        held.map_err(|source| Error::Sqlite { path: self.ledger.path.clone(), source })
+        update().map_err(|source| Error::Sqlite { path: self.ledger.path.clone(), source })
     }
 
     /// Leaves the claim in the ledger until its process ends: tasks go on without this caller.
@@ -269,24 +271,27 @@ impl Drop for Claim {
     }
 }
 
-/// What a claimant may hold beside the others. Of equals, the earlier claim comes first.
+/// What a claimant holds beside the others, and how much of it is its to use from now on. Of
+/// equals, the earlier claim comes first.
 fn share(
     capacity: &Amounts,
     mine: i64,
     wanted: &Amounts,
     in_use: &Amounts,
     others: &[(i64, Standing)],
-) -> Amounts {
-    capacity.map(|kind| {
-        let all = capacity.get(kind);
-        let wanted = wanted.get(kind).min(all);
-        let mut wants = vec![(wanted, mine)];
-        wants.extend(others.iter().map(|(id, other)| (other.wanted.get(kind), *id)));
-        let fair = fair_shares(all, kind.unit(), &wants)[0];
+) -> (Amounts, Amounts) {
+    let free = capacity.map(|kind| {
         let taken = others.iter().map(|(_, other)| other.held.get(kind));
-        let free = taken.fold(all, u64::saturating_sub);
-        fair.min(free).max(in_use.get(kind).min(free))
-    })
+        taken.fold(capacity.get(kind), u64::saturating_sub)
+    });
+    let may_use = capacity.map(|kind| {
+        let all = capacity.get(kind);
+        let mut wants = vec![(wanted.get(kind).min(all), mine)];
+        wants.extend(others.iter().map(|(id, other)| (other.wanted.get(kind), *id)));
+        fair_shares(all, kind.unit(), &wants)[0].min(free.get(kind))
+    });
+    let held = capacity.map(|kind| may_use.get(kind).max(in_use.get(kind).min(free.get(kind))));
+    (held, may_use)
 }
 
 /// Max-min fair shares: nobody gets more than it wants, and nobody could get more except from one
@@ -384,7 +389,8 @@ mod tests {
         assert_eq!(first.update(&cpus(9), &cpus(0)).unwrap(), cpus(4));
         // Four tasks run: nothing is free before they end.
         assert_eq!(second.update(&cpus(9), &cpus(0)).unwrap(), cpus(0));
-        assert_eq!(first.update(&cpus(9), &cpus(3)).unwrap(), cpus(3));
+        // One has ended; what runs stays held, but no more than the half is to be started again.
+        assert_eq!(first.update(&cpus(9), &cpus(3)).unwrap(), cpus(2));
         assert_eq!(second.update(&cpus(9), &cpus(0)).unwrap(), cpus(1));
         assert_eq!(first.update(&cpus(9), &cpus(0)).unwrap(), cpus(2));
         assert_eq!(second.update(&cpus(9), &cpus(1)).unwrap(), cpus(2));
@@ -474,9 +480,11 @@ mod tests {
                     (ledger.claim(claimant(&who.to_string())).unwrap(), 0, 0)
                 });
                 let in_use = in_use.min(entry.2);
-                let held = entry.0.update(&cpus(wanted), &cpus(in_use)).unwrap().cpus_milli / 1_000;
-                prop_assert!(held >= in_use && held <= wanted.max(in_use));
-                (entry.1, entry.2) = (wanted, held);
+                let may_use = entry.0.update(&cpus(wanted), &cpus(in_use)).unwrap();
+                let may_use = may_use.cpus_milli / 1_000;
+                prop_assert!(may_use <= wanted);
+                // What runs stays held, whatever may be started.
+                (entry.1, entry.2) = (wanted, may_use.max(in_use));
                 let sum: u64 = model.values().map(|(_, _, held)| held).sum();
                 prop_assert!(sum <= capacity);
             }
