@@ -13,6 +13,7 @@ pub mod action;
 pub mod allocation_state;
 mod built_on;
 pub mod cause;
+pub mod decision;
 mod dispatch;
 pub mod engine;
 pub mod event;

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use engine::decision::{Decision, TaskDecision};
 use serde::Serialize;
-use spec::{TaskId, Workflow};
+use spec::Workflow;
 
 use crate::printable::printable;
 use crate::quantity::{count, plural};
@@ -21,31 +22,6 @@ pub const FORMAT: u32 = 1;
 
 /// How many reasons a template shows.
 const REASONS_MAX: usize = 5;
-
-/// What would become of a task.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskDecision {
-    /// Which.
-    pub task: TaskId,
-    /// What.
-    pub decision: Decision,
-    /// What has changed, or why it always runs, for people.
-    pub why: String,
-}
-
-/// Whether a task would run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// No: the result of this run still stands.
-    Reuse {
-        /// The run that made it.
-        run: String,
-    },
-    /// Yes.
-    Run,
-    /// If what it reads comes out different: an input will be made again.
-    Perhaps,
-}
 
 /// How much to tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

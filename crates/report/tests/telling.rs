@@ -3,8 +3,9 @@
 mod fake;
 
 use engine::cause::FailureCause;
+use engine::decision::{Decision, TaskDecision};
 use fake::{Deed, Story, at};
-use report::dry_run::{Decision, Detail, DryRun, TaskDecision};
+use report::dry_run::{Detail, DryRun};
 use report::status::Status;
 use report::words;
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use engine::Manifest;
+use engine::decision::{Decision, TaskDecision};
 use spec::TaskId;
 
 use crate::artifact::Digests;
@@ -17,31 +18,6 @@ use crate::reuse::{self, Keys};
 use crate::run_dir::Project;
 use crate::start::{self, Error};
 use crate::work::{Published, WorkMaker};
-
-/// Whether a task would be run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// An earlier result stands.
-    Reuse {
-        /// The run that made it.
-        run: String,
-    },
-    /// It would be run.
-    Run,
-    /// Something it needs would be run; if that comes out the same, it need not.
-    Perhaps,
-}
-
-/// What a dry run says of a task.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskDecision {
-    /// Which task.
-    pub task: TaskId,
-    /// Whether it would be run.
-    pub decision: Decision,
-    /// Why, for people.
-    pub why: String,
-}
 
 /// Decides for every wanted task, in topological order; all are wanted if `targets` is empty.
 ///

@@ -1,9 +1,10 @@
 //! `foreshard plan`: which tasks would run and why each one, where, and how long at least.
 
-use report::dry_run::{self as told, Detail, DryRun};
+use engine::decision::{Decision, TaskDecision};
+use report::dry_run::{Detail, DryRun};
 use report::printable::printable;
 use report::quantity::{Seconds, plural};
-use runner::dry_run::{self, Decision, TaskDecision};
+use runner::dry_run;
 use runner::load::Loaded;
 use runner::start::Error as Refused;
 use serde::Serialize;
@@ -55,11 +56,7 @@ pub(crate) fn tell(
     let told = Told {
         bound: Bound::of(workflow, site, &decided),
         zones: site.zones.iter().map(ZoneFigures::of).collect(),
-        decisions: DryRun::of(
-            workflow,
-            &decided.into_iter().map(to_told).collect::<Vec<_>>(),
-            Detail::Auto,
-        ),
+        decisions: DryRun::of(workflow, &decided, Detail::Auto),
     };
     if asked.is_json {
         screen.print_json(&told)?;
@@ -67,15 +64,6 @@ pub(crate) fn tell(
         screen.print(&told.text(screen))?;
     }
     Ok(Code::Succeeded)
-}
-
-fn to_told(decided: TaskDecision) -> told::TaskDecision {
-    let decision = match decided.decision {
-        Decision::Run => told::Decision::Run,
-        Decision::Perhaps => told::Decision::Perhaps,
-        Decision::Reuse { run } => told::Decision::Reuse { run },
-    };
-    told::TaskDecision { task: decided.task, decision, why: decided.why }
 }
 
 #[derive(Serialize)]
