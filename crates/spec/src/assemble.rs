@@ -108,7 +108,7 @@ pub enum GraphError {
         output: String,
     },
     /// Tasks that wait for each other.
-    #[error("{} wait for each other: {}", tasks.len(), arrows(tasks))]
+    #[error("{} tasks wait for each other: {}", tasks.len(), arrows(tasks))]
     Cycle {
         /// In the order in which they would have to run; the first one follows the last.
         tasks: Vec<Culprit>,

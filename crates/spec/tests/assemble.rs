@@ -122,7 +122,7 @@ fn every_mistake_is_told_at_once_and_names_tasks_and_paths() {
             "`t3` writes `d/x`, which the output `d/` of `t2` takes in",
             "`t5` writes `g/y.c`, which the output `g/*.c` of `t4` takes in",
             "`t6` reads `loop`, which its own output `loop` makes",
-            "2 wait for each other: t7 -> t8 -> t7",
+            "2 tasks wait for each other: t7 -> t8 -> t7",
         ]
     );
 }

@@ -151,7 +151,7 @@ fn every_mistake_between_tasks_is_told_at_once() {
         (Code::UnknownTask, "`a` has the child `b`, but `b` lacks the parent `a`"),
         (Code::Collision, "`a` and `c` both write `replay/w/x`"),
         (Code::Cycle, "`b` reads `replay/w/own`, which its own output `replay/w/own` makes"),
-        (Code::Cycle, "2 wait for each other: c -> d -> c"),
+        (Code::Cycle, "2 tasks wait for each other: c -> d -> c"),
     ];
     let expected: Vec<_> = expected.map(|(code, text)| (code, text.to_owned())).into();
     assert_eq!(told, expected);
