@@ -61,6 +61,9 @@ tasks:
 
 const N_TASKS: usize = 30;
 
+/// Trials side by side: they wait for the disk and for each other's pauses more than they compute.
+const N_AT_ONCE: usize = 6;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Crash {
     /// The process dies, its keeper and its tasks live on.
@@ -85,13 +88,15 @@ fn a_crash_at_any_point_leaves_the_same_files_and_runs_nothing_published_again()
         .iter()
         .flat_map(|(point, &n)| (1..=n).map(move |hit| format!("{point}:{hit}")))
         .flat_map(|at| [(at.clone(), Crash::Kill), (at, Crash::PowerLoss)])
+        // A sync changes nothing for a process that dies while the machine lives on.
+        .filter(|(at, crash)| *crash == Crash::PowerLoss || !at.contains("sync"))
         .collect();
-    println!("{} crash points, each with and without power: {points:?}", trials.len() / 2);
+    println!("{} crashes at {points:?}", trials.len());
 
     let todo = Mutex::new(trials.into_iter());
     let next = || todo.lock().unwrap().next();
     std::thread::scope(|scope| {
-        for _ in 0..4 {
+        for _ in 0..N_AT_ONCE {
             scope.spawn(|| {
                 while let Some((at, crash)) = next() {
                     crash_and_resume(&at, crash, &expected);
