@@ -27,7 +27,7 @@ use crate::executor::{self, Executor};
 use crate::inbox;
 use crate::publishing::{PublishJob, Publishing};
 use crate::results::{Results, Verification};
-use crate::reuse::{Environment, Keys};
+use crate::reuse::{self, Environment, Keys};
 use crate::run_dir::RunDir;
 use crate::work::WorkMaker;
 
@@ -376,9 +376,12 @@ impl Loop<'_> {
         };
         let finished = std::mem::take(&mut self.finished);
         let state = self.drive.engine.state();
-        let results = finished.into_iter().filter_map(|task| {
+        let workflow = &self.drive.workflow;
+        // A result that is never compared would only fill the history, row by row.
+        let worth_keeping = finished.into_iter().filter(|&t| reuse::can_be_reused(workflow, t));
+        let results = worth_keeping.filter_map(|task| {
             let key = keys.of(state, task).ok()?;
-            Some((self.drive.workflow.task_name(task), key, state.outputs(task).clone()))
+            Some((workflow.task_name(task), key, state.outputs(task).clone()))
         });
         self.drive.results.save(results.collect(), self.now);
         if wait {
