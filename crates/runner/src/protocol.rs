@@ -164,6 +164,9 @@ pub fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, String> {
     serde_json::from_slice(json).map_err(|error| error.to_string())
 }
 
+/// How many bytes are read at once: whoever takes over a long run meets its whole file.
+const READ_MAX: u64 = 1 << 20;
+
 /// Follows an append-only file of lines.
 #[derive(Debug)]
 pub struct LineReader {
@@ -179,13 +182,22 @@ impl LineReader {
         Self { file, pending: Vec::new(), offset: 0 }
     }
 
-    /// Every whole line that has been added since the last call.
+    /// The next whole lines; none when all that are there have been read.
     ///
     /// # Errors
     /// Reading failed, or a line is damaged; lines before it are lost with the call.
     pub fn read<T: DeserializeOwned>(&mut self) -> std::io::Result<Vec<T>> {
         use std::io::Read;
-        self.file.read_to_end(&mut self.pending)?;
+        loop {
+            let n = (&self.file).take(READ_MAX).read_to_end(&mut self.pending)?;
+            let values = self.take_lines()?;
+            if !values.is_empty() || (n as u64) < READ_MAX {
+                return Ok(values);
+            }
+        }
+    }
+
+    fn take_lines<T: DeserializeOwned>(&mut self) -> std::io::Result<Vec<T>> {
         let mut values = Vec::new();
         let mut start = 0;
         while let Some(length) = self.pending[start..].iter().position(|&b| b == b'\n') {
@@ -204,6 +216,8 @@ impl LineReader {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
@@ -223,7 +237,6 @@ mod tests {
 
     #[test]
     fn a_line_without_an_end_waits_for_the_rest() {
-        use std::io::Write;
         let mut writer = tempfile::NamedTempFile::new().unwrap();
         let mut reader = LineReader::new(writer.reopen().unwrap());
         let mut line = Vec::new();
@@ -232,5 +245,20 @@ mod tests {
         assert!(reader.read::<Progress>().unwrap().is_empty());
         writer.write_all(&line[5..]).unwrap();
         assert_eq!(reader.read::<Progress>().unwrap(), [Progress::Bye]);
+    }
+
+    #[test]
+    fn a_long_file_comes_in_parts_and_whole_also_where_a_line_is_longer_than_a_part() {
+        let mut long = Vec::new();
+        let names: Vec<String> = [10, READ_MAX as usize * 2, 10].map(|n| "x".repeat(n)).into();
+        names.iter().for_each(|name| write_line(&mut long, name));
+        let mut writer = tempfile::NamedTempFile::new().unwrap();
+        writer.write_all(&long).unwrap();
+        let mut reader = LineReader::new(writer.reopen().unwrap());
+        let first: Vec<String> = reader.read().unwrap();
+        let rest: Vec<String> = reader.read().unwrap();
+        assert_eq!(first, names[..1]);
+        assert_eq!(rest, names[1..]);
+        assert!(reader.read::<String>().unwrap().is_empty());
     }
 }

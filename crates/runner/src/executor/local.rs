@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -307,8 +307,9 @@ impl Watch {
 
     /// Every attempt that was ever ordered; the keeper, too, passes over a torn line.
     fn ordered(&self) -> Vec<AttemptId> {
-        let text = std::fs::read(self.dir.orders()).unwrap_or_default();
-        let orders = text.split(|&byte| byte == b'\n').filter_map(|l| read_line::<Order>(l).ok());
+        let Ok(file) = File::open(self.dir.orders()) else { return Vec::new() };
+        let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
+        let orders = lines.filter_map(|line| read_line::<Order>(&line).ok());
         let leases = orders.filter_map(|order| match order.what {
             Errand::Lease(work) => Some(work),
             Errand::Revoke(_) | Errand::Kill(_) | Errand::Close => None,
