@@ -78,13 +78,13 @@ class Table:
 
     def __init__(self):
         self.is_sound = True
-        print(f"{'':48} {'figure':>10} {'limit':>10}")
+        print(f"{'':54} {'figure':>10} {'limit':>10}")
 
     def row(self, label, figure, limit, unit):
         number = f"{{:.{3 if unit == 'x' else 2 if unit == 's' else 0}f}} {unit}"
         over = "" if figure <= limit else "  over"
         self.is_sound &= not over
-        print(f"{label:48} {number.format(figure):>10} {number.format(limit):>10}{over}", flush=True)
+        print(f"{label:54} {number.format(figure):>10} {number.format(limit):>10}{over}", flush=True)
 
 
 def answer(table, label, path, seconds, mib):
