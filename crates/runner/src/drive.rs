@@ -240,6 +240,12 @@ impl Loop<'_> {
             }
         };
         self.drive.journal.flush().map_err(|error| Error::Journal(error.to_string()))?;
+        if let Some(pending) = self.for_sync.back() {
+            self.drive.journal.want_sync(pending.after);
+        }
+        if matches!(self.drive.engine.state().phase(), Phase::Finished(_) | Phase::Paused) {
+            self.drive.journal.want_sync(self.last);
+        }
         self.perform_due()?;
         Ok(wake_at)
     }

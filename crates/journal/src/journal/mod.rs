@@ -284,6 +284,12 @@ impl Journal {
         self.shared.synced()
     }
 
+    /// Says that something waits for the sync of a record; else it comes some milliseconds later,
+    /// together with others. Returns at once.
+    pub fn want_sync(&self, seq: Seq) {
+        self.shared.want_sync(seq);
+    }
+
     /// Waits until a flushed record is written.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Failure};
 use crate::journal::mark::Mark;
@@ -13,6 +13,10 @@ use crate::number::Seq;
 
 /// Flushes that wait are merged into rows of about this size.
 const ROW_BYTES: usize = 4 << 20;
+
+/// How long what was written may wait for its sync when nobody waits for it. A sync costs about as
+/// much as the start of a process; one for every few records would be paid by the tasks.
+const SYNC_PAUSE: Duration = Duration::from_millis(20);
 
 /// A disk that stands still must not fill the memory: beyond this, `flush` waits.
 const QUEUE_BYTES_MAX: usize = 64 << 20;
@@ -51,8 +55,21 @@ struct Queue {
 struct State {
     written: Written,
     synced: Seq,
+    synced_at: Instant,
+    /// Somebody waits for the sync of what comes up to here.
+    wanted: Seq,
     failed: Option<Failure>,
     writer_left: bool,
+}
+
+impl State {
+    /// How long the next sync can wait; not at all if somebody waits for it.
+    fn sync_pause(&self) -> Duration {
+        if self.wanted > self.synced || self.writer_left {
+            return Duration::ZERO;
+        }
+        SYNC_PAUSE.saturating_sub(self.synced_at.elapsed())
+    }
 }
 
 /// The end of what was written.
@@ -107,6 +124,8 @@ impl Shared {
             state: Mutex::new(State {
                 written: start,
                 synced: seq,
+                synced_at: Instant::now(),
+                wanted: seq,
                 failed: None,
                 writer_left: false,
             }),
@@ -203,6 +222,12 @@ impl Shared {
                 return Due::End;
             }
             if state.written.end.seq > state.synced {
+                let pause = state.sync_pause();
+                if !pause.is_zero() {
+                    let waited = self.moved.wait_timeout(state, pause);
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                    continue;
+                }
                 let unread = std::mem::take(&mut state.written.unread);
                 return Due::Sync(Written { unread, ..state.written.clone() });
             }
@@ -222,9 +247,21 @@ impl Shared {
         }
     }
 
+    /// Says that somebody waits for the sync of what comes up to `seq`.
+    pub(crate) fn want_sync(&self, seq: Seq) {
+        let mut state = lock(&self.state);
+        if seq > state.wanted {
+            state.wanted = seq;
+            drop(state);
+            self.moved.notify_all();
+        }
+    }
+
     /// For the syncer: everything up to `seq` is on the disk.
     pub(crate) fn made_durable(&self, seq: Seq) {
-        lock(&self.state).synced = seq;
+        let mut state = lock(&self.state);
+        (state.synced, state.synced_at) = (seq, Instant::now());
+        drop(state);
         self.synced.store(seq.0, Ordering::Release);
         (self.progress)(Progress::Synced(seq));
         self.moved.notify_all();
@@ -247,6 +284,7 @@ impl Shared {
 
     /// Waits until everything up to `seq` is on the disk.
     pub(crate) fn wait_synced(&self, seq: Seq) -> Result<(), Error> {
+        self.want_sync(seq);
         self.wait_until(|state| state.synced >= seq)
     }
 

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use engine::AllocationId;
 
+use super::programs::Programs;
 use super::slot_log::SlotLog;
 use crate::artifact;
 use crate::process::{ALLOCATION_MARK, ATTEMPT_MARK, allocation_mark};
@@ -21,13 +22,14 @@ pub(super) struct Launcher {
     project: PathBuf,
     run: String,
     mark: String,
+    programs: Programs,
 }
 
 impl Launcher {
     pub(super) fn new(run_dir: RunDir, project: PathBuf, allocation: AllocationId) -> Self {
         let run = run_dir.id();
         let mark = allocation_mark(&run, allocation);
-        Self { run_dir, project, run, mark }
+        Self { run_dir, project, run, mark, programs: Programs::default() }
     }
 
     /// Makes the place of an attempt and returns where its command is to run.
@@ -68,8 +70,8 @@ impl Launcher {
             }
             WorkCommand::Argv(argv) => {
                 let (program, arguments) = argv.split_first().ok_or("its command is empty")?;
-                let mut command = Command::new(program);
-                command.args(arguments);
+                let mut command = Command::new(self.programs.find(program, search_path(work)));
+                command.arg0(program).args(arguments);
                 command
             }
         };
@@ -96,6 +98,12 @@ impl Launcher {
             .env(ATTEMPT_MARK, work.attempt.to_string())
             .env(ALLOCATION_MARK, &self.mark);
     }
+}
+
+/// The `PATH` that a task sets for itself.
+fn search_path(work: &Work) -> Option<&str> {
+    let set = work.env.iter().rev().find(|(name, _)| name == "PATH");
+    set.map(|(_, value)| value.as_str())
 }
 
 fn make_private(

@@ -16,6 +16,7 @@ mod launch;
 mod leftovers;
 mod machine;
 mod orders;
+mod programs;
 mod progress;
 mod running;
 mod sampler;

@@ -39,6 +39,7 @@ pub(super) fn lay_out(
     let mut rows = Rows {
         names,
         drafts,
+        by_name: drafts.iter().map(|d| d.template.name.as_str()).zip(0..).collect(),
         layout: Layout::default(),
         gathered: 0,
         named: BTreeMap::new(),
@@ -59,6 +60,7 @@ pub(super) fn lay_out(
 struct Rows<'d> {
     names: &'d [String],
     drafts: &'d [Draft],
+    by_name: BTreeMap<&'d str, usize>,
     layout: Layout,
     gathered: usize,
     /// By draft: its tasks by name, made when a single one is first asked for.
@@ -209,12 +211,11 @@ impl Rows<'_> {
     /// The tasks that a name stands for: all of a declaration, or `name[value]`.
     fn find(&mut self, name: &str, span: &Range<usize>) -> Option<Range<u32>> {
         let drafts = self.drafts;
-        let position = |wanted: &str| drafts.iter().position(|d| d.template.name == wanted);
-        if let Some(draft) = position(name) {
+        if let Some(&draft) = self.by_name.get(name) {
             return Some(self.layout.first_task[draft]..self.layout.first_task[draft + 1]);
         }
         let base = name.split('[').next().unwrap_or(name);
-        if let Some(draft) = position(base) {
+        if let Some(&draft) = self.by_name.get(base) {
             let first = self.layout.first_task[draft];
             let named = self.named.entry(draft).or_insert_with(|| names_of(&drafts[draft], first));
             if let Some(&task) = named.get(name) {
