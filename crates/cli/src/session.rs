@@ -94,7 +94,9 @@ pub(crate) fn drive(
             _ => failure.hint(format!("`foreshard resume {}` goes on with the run", run.words())),
         }
     })?;
-    if let Some(ending) = ending.filter(|_| !watching.quiet) {
+    // Quiet is for a run that goes well: nobody should have to ask why it did not.
+    let is_told = !watching.quiet || code_of(phase) != Code::Succeeded;
+    if let Some(ending) = ending.filter(|_| is_told) {
         tell(&ending, phase, run, &workflow, screen);
     }
     if let Some(path) = &watching.html {

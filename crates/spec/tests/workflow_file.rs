@@ -241,6 +241,15 @@ fn parameters_from_the_command_line_win_and_change_the_digest() {
 }
 
 #[test]
+fn a_list_from_the_command_line_may_have_brackets() {
+    let text = "foreshard: 1\nparams: {l: {type: list, default: []}}\ntasks:\n  t:\n    run: echo {params.l}\n";
+    let said = |list: &str| command(&parse(text, &[("l", list)]).0.unwrap(), "t");
+    assert_eq!(said("a,b"), shell("echo 'a' 'b'"));
+    assert_eq!(said("[a, b]"), said("a,b"));
+    assert_eq!(said("[]"), said(""));
+}
+
+#[test]
 fn the_digest_of_a_command_follows_what_it_reads_and_nothing_else() {
     let digest = |fields: &str, params: &[(&str, &str)]| {
         let workflow = parse(&task_file(fields), params).0.unwrap();

@@ -51,7 +51,8 @@ impl Type {
         }
     }
 
-    /// Reads what was given on the command line; a list is separated by commas.
+    /// Reads what was given on the command line; a list is separated by commas, with or without
+    /// brackets around it.
     pub(super) fn parse(self, text: &str) -> Option<Value> {
         match self {
             Self::Int => text.parse().ok().map(Value::Int),
@@ -61,8 +62,12 @@ impl Type {
             }
             Self::Bool => text.parse().ok().map(Value::Bool),
             Self::Text => Some(Value::Text(text.to_owned())),
-            Self::List if text.is_empty() => Some(Value::List(Vec::new())),
-            Self::List => Some(Value::List(text.split(',').map(plain).collect())),
+            Self::List => {
+                let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+                let items = inside.unwrap_or(text).trim();
+                let separate = || items.split(',').map(|item| plain(item.trim())).collect();
+                Some(Value::List(if items.is_empty() { Vec::new() } else { separate() }))
+            }
         }
     }
 
