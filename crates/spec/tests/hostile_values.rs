@@ -221,23 +221,30 @@ fn an_empty_list_is_no_word_and_joins_nothing() {
 
 #[test]
 fn what_no_program_can_be_given_is_refused_before_anything_starts() {
-    let params = |text: String| vec![("p".to_owned(), text)];
-    let error = |value: String| render(&workflow("echo {params.p}", &params(value))).unwrap_err();
-    assert!(matches!(error("x".repeat(200_000)), RenderError::ScriptTooLong { bytes: 200_005.. }));
-    let environment = |value: String| {
-        let workflow = workflow("true", &params(value));
-        let granted = Resources::default();
-        let bindings = Bindings {
-            inputs: &[],
-            outputs: &[],
-            granted: &granted,
-            attempt: 1,
-            project: "/",
-            run: "r1",
-        };
-        workflow.environment(TaskId(0), &bindings)
+    // Each alone could be given; the values come together only in the command.
+    let half = [("p".to_owned(), "x".repeat(100_000))];
+    let script = render(&workflow("echo {params.p} {params.p}", &half)).unwrap_err();
+    assert!(matches!(script, RenderError::ScriptTooLong { bytes: 200_000.. }), "{script}");
+    assert!(render(&workflow("echo {params.p}", &half)).is_ok());
+
+    let text = format!(
+        "foreshard: 1\nparams: {{p: {}}}\ntasks:\n  t:\n    argv: [echo, '{{params.p}}{{params.p}}']\n    \
+         env: {{V: '{{params.p}}{{params.p}}'}}\n",
+        half[0].1
+    );
+    let source = Source::new("w.yaml", text);
+    let workflow = workflow_file::parse(&source, &BTreeMap::new()).0.unwrap();
+    let argument = render(&workflow).unwrap_err();
+    assert!(matches!(argument, RenderError::TooLong { bytes: 200_000, .. }), "{argument}");
+    let granted = Resources::default();
+    let bindings = Bindings {
+        inputs: &[],
+        outputs: &[],
+        granted: &granted,
+        attempt: 1,
+        project: "/",
+        run: "r1",
     };
-    let too_long = environment("x".repeat(10_000_000)).unwrap_err();
-    assert!(matches!(too_long, RenderError::TooLong { bytes: 10_000_008, .. }), "{too_long}");
-    assert!(environment("x".repeat(100_000)).is_ok());
+    let variable = workflow.environment(TaskId(0), &bindings).unwrap_err();
+    assert!(matches!(variable, RenderError::TooLong { bytes: 200_002, .. }), "{variable}");
 }

@@ -250,6 +250,40 @@ fn a_list_from_the_command_line_may_have_brackets() {
 }
 
 #[test]
+fn a_parameter_that_no_program_could_be_given_is_refused_before_anything_runs() {
+    let with = |value: &str| {
+        let text = format!("foreshard: 1\nparams: {{p: {value}}}\ntasks:\n  t:\n    run: echo\n");
+        parse(&text, &[]).1
+    };
+    assert!(with(&"x".repeat(100_000)).is_empty());
+    let [mistake] = &with(&"x".repeat(10_000_000))[..] else { panic!("one mistake") };
+    assert!(mistake.message.contains("at most 131072"), "{}", mistake.message);
+}
+
+#[test]
+fn a_long_list_is_for_fanning_out_and_not_for_the_environment() {
+    let list = |n: usize| vec!["a"; n].join(",");
+    let text = "foreshard: 1\nparams: {l: {type: list}}\ntasks:\n  t:\n    run: echo\n";
+    let is_set = |n: usize| {
+        let workflow = parse(text, &[("l", &list(n))]).0.unwrap();
+        let granted = Resources::default();
+        let bindings = Bindings {
+            inputs: &[],
+            outputs: &[],
+            granted: &granted,
+            attempt: 1,
+            project: "/p",
+            run: "r",
+        };
+        let task = workflow.tasks().next().unwrap();
+        let environment = workflow.environment(task, &bindings).unwrap();
+        environment.iter().any(|(name, _)| name == "PARAM_l")
+    };
+    assert!(is_set(100));
+    assert!(!is_set(101));
+}
+
+#[test]
 fn the_digest_of_a_command_follows_what_it_reads_and_nothing_else() {
     let digest = |fields: &str, params: &[(&str, &str)]| {
         let workflow = parse(&task_file(fields), params).0.unwrap();

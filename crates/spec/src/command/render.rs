@@ -16,6 +16,9 @@ pub const MAX_STRING: usize = 128 << 10;
 /// The longest arguments and environment together: `ARG_MAX` less what a program needs itself.
 pub const MAX_TOTAL: usize = 1_800_000;
 
+/// Longer lists are for fanning out; each of a thousand tasks need not carry a thousand values.
+pub const LIST_MAX: usize = 100;
+
 /// What is known only when a task starts.
 #[derive(Clone, Copy, Debug)]
 pub struct Bindings<'a> {
@@ -140,6 +143,9 @@ impl Workflow {
         let mut variables: Vec<(String, String)> = Vec::new();
         let is_variable = |name: &str| self.variables(task).any(|(variable, _)| variable == name);
         for (name, value) in self.params().iter().filter(|(name, _)| !is_variable(name)) {
+            if matches!(value, Value::List(items) if items.len() > LIST_MAX) {
+                continue;
+            }
             variables.push((format!("PARAM_{name}"), value.to_string()));
         }
         for (name, value) in self.variables(task) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::paths;
 use super::values::{self, Type};
+use crate::command::render::MAX_STRING;
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::source::Node;
 use crate::source::fields::Fields;
@@ -44,6 +45,7 @@ pub(super) fn read(
                 None
             }
         };
+        let value = value.filter(|value| fits(name, key, value, diagnostics));
         params.insert(name.to_owned(), value.unwrap_or_else(|| Value::Text(String::new())));
     }
     for name in overrides.keys().filter(|name| !params.contains_key(*name)) {
@@ -128,6 +130,21 @@ fn value(
         diagnostics.push(mistake.message(message).label("declared here"));
     }
     value
+}
+
+/// Every program gets the parameters in its environment, so none may be longer than one variable.
+fn fits(name: &str, key: &Node<'_>, value: &Value, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let Value::Text(text) = value else { return true };
+    let fits = "PARAM_=".len() + name.len() + text.len() < MAX_STRING;
+    if !fits {
+        let bytes = text.len();
+        let message = format!(
+            "the parameter `{name}` has {bytes} bytes; the system passes at most {MAX_STRING} in one piece"
+        );
+        let mistake = Diagnostic::error(Code::Param, key.span()).message(message);
+        diagnostics.push(mistake.help("put it in a file and declare that as an input"));
+    }
+    fits
 }
 
 fn unknown(name: &str, params: &BTreeMap<String, Value>) -> Diagnostic {
