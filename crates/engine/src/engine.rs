@@ -339,7 +339,8 @@ impl Engine {
 
     fn on_commit(&mut self, attempt: AttemptId, usage: Usage, outputs: Manifest) {
         if self.stands_on_firm_ground(attempt.task()) {
-            self.emit(Event::AttemptCommitted { attempt, usage, outputs });
+            let generation = self.state.task(attempt.task()).generation;
+            self.emit(Event::AttemptCommitted { attempt, generation, usage, outputs });
         } else {
             self.lose(attempt, LossCause::CommitLost, false);
         }

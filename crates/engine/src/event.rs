@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use spec::{Digest, Resources, TaskId, Timestamp, ZoneId};
 
 use crate::cause::{FailureCause, LossCause};
-use crate::id::{AllocationId, AttemptId, Epoch};
+use crate::id::{AllocationId, AttemptId, Epoch, Generation};
 use crate::outcome::{Manifest, Outcome, Usage};
 use crate::ranges::TaskRanges;
 
@@ -100,6 +100,9 @@ pub enum Event {
     AttemptCommitted {
         /// Which try.
         attempt: AttemptId,
+        /// For which publication of the task; left out if it is the first.
+        #[serde(default, skip_serializing_if = "Generation::is_first")]
+        generation: Generation,
         /// What it took.
         usage: Usage,
         /// What it made.

@@ -60,6 +60,27 @@ impl std::fmt::Debug for AllocationId {
     }
 }
 
+/// Which publication of a task this is, numbered from 1. A task is published at most once in a
+/// generation; only a rollback begins the next, and makes commits of the one before worthless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Generation(pub u32);
+
+impl Generation {
+    /// Of a task that was never rolled back.
+    pub const FIRST: Self = Self(1);
+
+    pub(crate) fn is_first(&self) -> bool {
+        *self == Self::FIRST
+    }
+}
+
+impl Default for Generation {
+    fn default() -> Self {
+        Self::FIRST
+    }
+}
+
 /// Which orchestrator in a row owns the run; orders of an older one are refused.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

@@ -29,7 +29,7 @@ pub mod task_state;
 pub use action::Action;
 pub use engine::{Engine, Output};
 pub use event::{Event, Record};
-pub use id::{AllocationId, AttemptId, Epoch};
+pub use id::{AllocationId, AttemptId, Epoch, Generation};
 pub use input::{Command, Input, Observation};
 pub use outcome::{Manifest, Outcome, PublishedFile, Usage};
 pub use run_state::RunState;

@@ -15,7 +15,7 @@ use spec::{Resources, TaskId, Timestamp, Workflow, ZoneId};
 use crate::allocation_state::{AllocationState, AllocationStep};
 use crate::cause::FailureCause;
 use crate::event::{Event, Options, Record};
-use crate::id::{AllocationId, Epoch};
+use crate::id::{AllocationId, Epoch, Generation};
 use crate::input::{Command, MachineUsage};
 use crate::outcome::Manifest;
 use crate::phase::{Phase, PhaseStep};
@@ -59,6 +59,8 @@ pub struct TaskRow {
     pub unmet: u32,
     /// The number of its latest attempt; 0 if none.
     pub attempts: u32,
+    /// Which publication is due, or done.
+    pub generation: Generation,
     /// How many of its retries are used.
     pub failures: u16,
     /// How often it was lost with its place.
@@ -92,6 +94,8 @@ pub struct LiveAttempt {
 pub struct CommittedAttempt {
     /// Its number.
     pub number: u32,
+    /// For which publication of the task.
+    pub generation: Generation,
     /// Where it was.
     pub allocation: AllocationId,
     /// What it made.
@@ -136,8 +140,14 @@ impl RunState {
     /// Before the first record.
     #[must_use]
     pub fn new(workflow: &Workflow) -> Self {
-        let row =
-            TaskRow { state: TaskState::Excluded, unmet: 0, attempts: 0, failures: 0, losses: 0 };
+        let row = TaskRow {
+            state: TaskState::Excluded,
+            unmet: 0,
+            attempts: 0,
+            generation: Generation::FIRST,
+            failures: 0,
+            losses: 0,
+        };
         let n = workflow.n_tasks();
         let mut counts = [0; N_STATES];
         counts[TaskState::Excluded as usize] = n;

@@ -7,7 +7,8 @@ use engine::event::{Options, ShardGrant};
 use engine::input::{Command, MachineUsage};
 use engine::ranges::TaskRanges;
 use engine::{
-    AllocationId, AttemptId, Epoch, Event, Manifest, Outcome, PublishedFile, Record, Usage,
+    AllocationId, AttemptId, Epoch, Event, Generation, Manifest, Outcome, PublishedFile, Record,
+    Usage,
 };
 use plan::{Order, Placements, Plan, PlanId, ShardId, Shards};
 use spec::resources::MilliCpus;
@@ -211,9 +212,15 @@ fn events_of_attempts() -> Vec<Event> {
     let mut events = vec![
         Event::ShardsGranted { allocation: AllocationId(1), shards: grants },
         Event::AttemptStarted { attempt: attempt(2, 1), started_at: Timestamp(5), slot: 3 },
-        Event::AttemptCommitted { attempt: attempt(2, 1), usage: usage(), outputs: outputs() },
+        Event::AttemptCommitted {
+            attempt: attempt(2, 1),
+            generation: Generation::FIRST,
+            usage: usage(),
+            outputs: outputs(),
+        },
         Event::AttemptCommitted {
             attempt: attempt(0, 2),
+            generation: Generation::FIRST,
             usage: Usage { network: None, ..usage() },
             outputs: vec![],
         },

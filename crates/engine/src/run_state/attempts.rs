@@ -6,7 +6,7 @@ use super::{Applied, CommittedAttempt, LiveAttempt, RunState};
 use crate::allocation_state::AllocationState;
 use crate::cause::FailureCause;
 use crate::event::{Event, ShardGrant};
-use crate::id::{AllocationId, AttemptId};
+use crate::id::{AllocationId, AttemptId, Generation};
 use crate::outcome::Manifest;
 use crate::task_state::{TaskState, TaskStep};
 
@@ -21,8 +21,8 @@ impl RunState {
             Event::AttemptStarted { attempt, started_at, slot } => {
                 self.live_mut(*attempt)?.started = Some((*started_at, *slot));
             }
-            Event::AttemptCommitted { attempt, outputs, .. } => {
-                self.on_committed(workflow, *attempt, outputs, applied)?;
+            Event::AttemptCommitted { attempt, generation, outputs, .. } => {
+                self.on_committed(workflow, (*attempt, *generation), outputs, applied)?;
             }
             Event::AttemptFailed { attempt, cause, retry_at, .. } => {
                 self.on_failed(workflow, *attempt, cause, *retry_at)?;
@@ -45,6 +45,7 @@ impl RunState {
             Event::Published { attempts } => {
                 for attempt in attempts {
                     let committed = self.take_committed(*attempt)?;
+                    self.check_generation(attempt.task(), committed.generation)?;
                     self.step(attempt.task(), TaskStep::Published)?;
                     self.on_published(workflow, attempt.task(), committed.outputs, applied)?;
                 }
@@ -85,10 +86,11 @@ impl RunState {
     fn on_committed(
         &mut self,
         workflow: &Workflow,
-        attempt: AttemptId,
+        (attempt, generation): (AttemptId, Generation),
         outputs: &Manifest,
         applied: &mut Applied,
     ) -> Result<(), String> {
+        self.check_generation(attempt.task(), generation)?;
         let allocation = self.live_mut(attempt)?.allocation;
         let task = self.end_attempt(attempt)?;
         let is_published = outputs.is_empty() && self.has_all_inputs(workflow, task);
@@ -97,10 +99,21 @@ impl RunState {
             return self.on_published(workflow, task, Manifest::new(), applied);
         }
         let number = attempt.number();
-        let committed = CommittedAttempt { number, allocation, outputs: outputs.clone() };
+        let outputs = outputs.clone();
+        let committed = CommittedAttempt { number, generation, allocation, outputs };
         self.committed.insert(task, committed);
         applied.to_publish.push(task);
         Ok(())
+    }
+
+    /// What was made before a rollback is never published after it.
+    fn check_generation(&self, task: TaskId, generation: Generation) -> Result<(), String> {
+        self.check_task(task)?;
+        let due = self.tasks[task.index()].generation;
+        if generation == due {
+            return Ok(());
+        }
+        Err(format!("{task} is due in generation {}, not {}", due.0, generation.0))
     }
 
     fn on_failed(

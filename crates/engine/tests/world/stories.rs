@@ -9,8 +9,8 @@ use engine::input::{Command, Report};
 use engine::ranges::TaskRanges;
 use engine::task_state::TaskState;
 use engine::{
-    Action, AllocationId, AttemptId, Engine, Epoch, Event, Input, Manifest, Observation, Output,
-    PublishedFile, Record, Usage,
+    Action, AllocationId, AttemptId, Engine, Epoch, Event, Generation, Input, Manifest,
+    Observation, Output, PublishedFile, Record, RunState, Usage,
 };
 use plan::{Order, Placements, Plan, PlanId, Shards};
 use spec::template::Retries;
@@ -230,4 +230,18 @@ fn being_stopped_is_not_held_against_a_task() {
         story.up(&[]);
     }
     assert_eq!(story.engine.state().task(TaskId(0)).losses, 0);
+}
+
+#[test]
+fn a_commit_of_another_generation_is_no_history_of_ours() {
+    let mut story = Story::new(&[vec![]], Shards::Singletons(1), Options::default());
+    story.commits(0);
+    assert!(RunState::replay(&story.workflow, &story.records).is_ok());
+    for record in &mut story.records {
+        if let Event::AttemptCommitted { generation, .. } = &mut record.event {
+            *generation = Generation(2);
+        }
+    }
+    let error = RunState::replay(&story.workflow, &story.records).unwrap_err();
+    assert!(error.why.contains("generation"), "{error}");
 }
