@@ -2,6 +2,8 @@
 
 mod kept;
 
+use std::process::Command;
+
 use engine::cause::FailureCause;
 use engine::input::Report;
 use kept::Kept;
@@ -29,6 +31,25 @@ fn a_task_is_reported_with_how_it_ended() {
     assert_eq!(kept.cause_of(3), FailureCause::Signal(11));
     assert_eq!(kept.cause_of(4), FailureCause::CannotStart("no program `no-such-program`".into()));
     kept.close();
+}
+
+/// Containers start their first process this way: its session and group are numbers of another
+/// pid namespace, and 0 in this one.
+#[test]
+fn a_keeper_in_a_pid_namespace_whose_session_is_outside_keeps_its_tasks() {
+    let namespace = ["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"];
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(namespace);
+        command
+    };
+    if !unshare().arg("true").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no pid namespaces for this user here");
+        return;
+    }
+    let story = ["--exact", "a_task_is_reported_with_how_it_ended"];
+    let output = unshare().arg(std::env::current_exe().unwrap()).args(story).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]

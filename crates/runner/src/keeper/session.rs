@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM};
 
 use super::Error;
+use crate::process::{Stat, pid_of};
 
 /// Sets up the calling process. The result holds the signal by which it is asked to end, once it is.
 pub(super) fn begin() -> Result<Arc<AtomicUsize>, Error> {
@@ -29,14 +30,23 @@ pub(super) fn begin() -> Result<Arc<AtomicUsize>, Error> {
 
 /// Only who leads no group can leave its session: one that was made a leader when it was
 /// started joins its parent's group for a moment.
+///
+/// `/proc` is asked, not `getsid` and `getpgid`: a session or group of another pid namespace,
+/// where this one's first process came from, is number 0 here, which is no process id.
 fn leave_session() -> Result<(), Errno> {
     let own = rustix::process::getpid();
-    if rustix::process::getsid(None)? == own {
+    let Some(stat) = Stat::of(own.as_raw_pid().unsigned_abs()) else {
+        return rustix::process::setsid().map(drop);
+    };
+    if stat.session == stat.pid {
         return Ok(());
     }
-    if rustix::process::getpgid(None)? == own {
-        let parent = rustix::process::getppid();
-        let group = rustix::process::getpgid(parent)?;
+    if stat.group == stat.pid {
+        // A parent elsewhere has no group to join; one's own group is enough there, for it is
+        // groups that a terminal interrupts.
+        let Some(group) = Stat::of(stat.parent).and_then(|parent| pid_of(parent.group)) else {
+            return Ok(());
+        };
         rustix::process::setpgid(None, Some(group))?;
     }
     rustix::process::setsid().map(drop)
