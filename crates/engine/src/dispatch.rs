@@ -1,6 +1,6 @@
 //! Which shards are granted now: the top of each zone's queue, as far as its allocation reaches.
 
-use plan::ShardId;
+use plan::{Revision, ShardId};
 use spec::{TaskId, ZoneId};
 
 use crate::action::{Action, Lease};
@@ -17,15 +17,60 @@ impl Engine {
         if !self.may_start() {
             return;
         }
+        self.hold_what_the_plan_wants();
         let waiting: Vec<ZoneId> = (0..self.state.grantable.len())
             .filter(|&zone| !self.state.grantable[zone].is_empty())
             .map(ZoneId::from_index)
             .collect();
         for zone in waiting {
-            match self.allocation_in(zone) {
-                None => self.request_allocation(zone),
-                Some((allocation, AllocationState::Up)) => self.grant(zone, allocation),
-                Some(_) => {}
+            let held = self.held_in(zone);
+            let ahead = self.state.options.queue_ahead as usize;
+            // With several to choose from, what can start at once goes before what waits ahead.
+            if held.len() > 1 {
+                self.grant_to_all(zone, &held, 0);
+            }
+            self.grant_to_all(zone, &held, ahead);
+            if held.is_empty() && !self.state.allocations_wanted.contains_key(&zone) {
+                self.request_allocation(zone);
+            }
+        }
+    }
+
+    /// Takes of a proposed change of plan what still applies.
+    pub(crate) fn on_proposal(&mut self, mut revision: Revision) {
+        let is_new = |plan: &plan::Plan| plan.id == revision.base && plan.id < revision.id;
+        if !self.may_start() || !self.state.plan.as_ref().is_some_and(is_new) {
+            return;
+        }
+        revision.moves.retain(|&(shard, _)| self.state.can_move(shard));
+        if !revision.moves.is_empty() || !revision.allocations.is_empty() {
+            self.emit(Event::PlanRevised { revision });
+        }
+    }
+
+    /// Where the plan says how many allocations to hold: asks for more, or lets some end, those
+    /// with the least on them first.
+    fn hold_what_the_plan_wants(&mut self) {
+        let wanted: Vec<_> = self.state.allocations_wanted.iter().map(|(&z, &n)| (z, n)).collect();
+        for (zone, wanted) in wanted {
+            let mut held = self.held_in(zone);
+            for _ in held.len()..wanted as usize {
+                self.request_allocation(zone);
+            }
+            let n_live = |id: &AllocationId| self.state.allocations[id].n_live;
+            held.sort_by_key(|id| (n_live(id), std::cmp::Reverse(*id)));
+            let surplus = held.len().saturating_sub(wanted as usize);
+            for &allocation in &held[..surplus] {
+                self.released.insert(allocation);
+                self.perform(Action::Close { allocation });
+            }
+        }
+    }
+
+    fn grant_to_all(&mut self, zone: ZoneId, held: &[AllocationId], ahead: usize) {
+        for &allocation in held {
+            if self.state.allocations[&allocation].state == AllocationState::Up {
+                self.grant(zone, allocation, ahead);
             }
         }
     }
@@ -35,10 +80,10 @@ impl Engine {
         self.state.phase == Phase::Running && !self.is_failing_fast()
     }
 
-    fn allocation_in(&self, zone: ZoneId) -> Option<(AllocationId, AllocationState)> {
-        let mut live = self.state.allocations.iter().rev();
-        live.find(|(_, row)| row.zone == zone && row.state.is_live())
-            .map(|(&id, row)| (id, row.state))
+    /// What the run holds in a zone or has asked for there, without what was told to end.
+    fn held_in(&self, zone: ZoneId) -> Vec<AllocationId> {
+        let live = self.state.live_allocations.get(&zone).into_iter().flatten();
+        live.copied().filter(|id| !self.released.contains(id)).collect()
     }
 
     fn request_allocation(&mut self, zone: ZoneId) {
@@ -48,8 +93,8 @@ impl Engine {
         self.perform(Action::Allocate { allocation, zone });
     }
 
-    fn grant(&mut self, zone: ZoneId, allocation: AllocationId) {
-        let mut room = self.room_in(allocation);
+    fn grant(&mut self, zone: ZoneId, allocation: AllocationId, ahead: usize) {
+        let mut room = self.room_in(allocation, ahead);
         let mut shards = Vec::new();
         let mut chosen = self.state.grantable[zone.index()].iter();
         while room > 0 {
@@ -70,10 +115,9 @@ impl Engine {
 
     /// How many more attempts the allocation may hold. Refilled only when half of what is sent
     /// ahead is used up, so that grants come in batches and not one by one.
-    fn room_in(&self, allocation: AllocationId) -> usize {
+    fn room_in(&self, allocation: AllocationId, ahead: usize) -> usize {
         let row = &self.state.allocations[&allocation];
         let slots = (row.capacity.cpus.0 / 1_000).max(1) as usize;
-        let ahead = self.state.options.queue_ahead as usize;
         if row.n_live > slots + ahead / 2 {
             0
         } else {

@@ -5,7 +5,7 @@
 //! drives makes it durable first, as far as [`Action::needs_sync`] says. The same inputs give the
 //! same outputs, byte for byte. Inputs that are stale, repeated or out of order produce nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use plan::Plan;
@@ -59,6 +59,8 @@ pub struct Engine {
     to_publish: Vec<TaskId>,
     /// Whether allocations were told to end, so that they are told once.
     pub(crate) is_closing: bool,
+    /// Allocations that were told to end because the plan wants fewer.
+    pub(crate) released: BTreeSet<AllocationId>,
 }
 
 impl Engine {
@@ -139,6 +141,7 @@ impl Engine {
             to_check: Vec::new(),
             to_publish: Vec::new(),
             is_closing: false,
+            released: BTreeSet::new(),
         }
     }
 
@@ -152,6 +155,7 @@ impl Engine {
                     self.on_observation(observation);
                 }
             }
+            Input::PlanProposed(revision) => self.on_proposal(revision),
             Input::Wake => {}
         }
         self.settle();
@@ -469,7 +473,8 @@ impl Engine {
             && self.state.count(TaskState::Checking) == 0
             && (self.is_failing_fast()
                 || self.state.count(TaskState::Held) == 0
-                    && self.state.grantable.iter().all(std::collections::BTreeSet::is_empty))
+                    && self.state.unplaced.is_empty()
+                    && self.state.grantable.iter().all(BTreeSet::is_empty))
     }
 
     pub(crate) fn is_failing_fast(&self) -> bool {
@@ -509,7 +514,7 @@ impl Engine {
             return;
         }
         self.emit(Event::AllocationUp { allocation, capacity });
-        let known: std::collections::BTreeSet<&AttemptId> = known.iter().collect();
+        let known: BTreeSet<&AttemptId> = known.iter().collect();
         let unknown: Vec<AttemptId> = self
             .state
             .live

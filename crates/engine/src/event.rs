@@ -2,7 +2,7 @@
 //!
 //! Adding one: the compiler shows every reader; then `docs/formats/events.md` and a fixture.
 
-use plan::{Plan, ShardId};
+use plan::{Plan, Revision, ShardId};
 use serde::{Deserialize, Serialize};
 use spec::{Digest, Resources, TaskId, Timestamp, ZoneId};
 
@@ -46,6 +46,11 @@ pub enum Event {
     PlanAdopted {
         /// The whole plan.
         plan: Plan,
+    },
+    /// A part of the plan is different from here on.
+    PlanRevised {
+        /// What.
+        revision: Revision,
     },
     /// Capacity was asked for.
     AllocationRequested {

@@ -1,5 +1,6 @@
 //! Inputs: what people ask and what executors say they saw.
 
+use plan::Revision;
 use serde::{Deserialize, Serialize};
 use spec::{Bytes, Duration, Resources, TaskId, Timestamp};
 
@@ -14,6 +15,9 @@ pub enum Input {
     Command(Command),
     /// Executors report; in the order they said it. One call for many keeps grants together.
     Observations(Vec<Observation>),
+    /// Somebody who watches the run would change the plan. What no longer applies is left out; a
+    /// proposal that starts from another plan than the one in force is dropped.
+    PlanProposed(Revision),
     /// The time that was waited for has come.
     Wake,
 }

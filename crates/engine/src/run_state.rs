@@ -6,6 +6,7 @@
 
 mod attempts;
 mod reading;
+mod revising;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,10 +39,16 @@ pub struct RunState {
     positions: Vec<u32>,
     /// By zone: shards that can be granted, in dispatch order.
     pub(crate) grantable: Vec<BTreeSet<(u32, ShardId)>>,
+    /// Shards that could be granted if the plan gave them a zone, in dispatch order.
+    pub(crate) unplaced: BTreeSet<(u32, ShardId)>,
     pub(crate) live: BTreeMap<TaskId, LiveAttempt>,
     pub(crate) committed: BTreeMap<TaskId, CommittedAttempt>,
     pub(crate) held: BTreeSet<(Timestamp, TaskId)>,
     pub(crate) allocations: BTreeMap<AllocationId, Allocation>,
+    /// By zone, those that may still hold attempts.
+    pub(crate) live_allocations: BTreeMap<ZoneId, BTreeSet<AllocationId>>,
+    /// By zone, how many a revision of the plan wants.
+    pub(crate) allocations_wanted: BTreeMap<ZoneId, u32>,
     outputs: Vec<Manifest>,
     failures: BTreeMap<TaskId, FailureCause>,
     skipped_because: BTreeMap<TaskId, TaskId>,
@@ -163,10 +170,13 @@ impl RunState {
             shard_of: Vec::new(),
             positions: Vec::new(),
             grantable: Vec::new(),
+            unplaced: BTreeSet::new(),
             live: BTreeMap::new(),
             committed: BTreeMap::new(),
             held: BTreeSet::new(),
             allocations: BTreeMap::new(),
+            live_allocations: BTreeMap::new(),
+            allocations_wanted: BTreeMap::new(),
             outputs: vec![Manifest::new(); n],
             failures: BTreeMap::new(),
             skipped_because: BTreeMap::new(),
@@ -235,6 +245,7 @@ impl RunState {
             }
             Event::RunResumed { epoch } => self.on_resumed(*epoch),
             Event::PlanAdopted { plan } => self.on_plan(workflow, plan, applied)?,
+            Event::PlanRevised { revision } => self.on_revised(revision)?,
             Event::AllocationRequested { .. }
             | Event::AllocationUp { .. }
             | Event::CapacityChanged { .. }
@@ -287,6 +298,7 @@ impl RunState {
                 if self.allocations.insert(*allocation, new).is_some() {
                     return Err(format!("{allocation} is requested twice"));
                 }
+                self.live_allocations.entry(*zone).or_default().insert(*allocation);
             }
             Event::AllocationUp { allocation, capacity } => {
                 self.advance_allocation(*allocation, AllocationStep::Up)?;
@@ -330,9 +342,10 @@ impl RunState {
         self.shard_of = plan.shard_of_tasks(self.tasks.len());
         self.positions = plan.positions();
         self.shards = vec![ShardRow::default(); plan.n_shards()];
-        let zones = (0..plan.n_shards() as u32).map(|shard| plan.zone_of(ShardId(shard)));
+        let zones = (0..plan.n_shards() as u32).filter_map(|shard| plan.zone_of(ShardId(shard)));
         let n_zones = zones.map(|zone| zone.index() + 1).max().unwrap_or(1);
         self.grantable = vec![BTreeSet::new(); n_zones];
+        self.unplaced.clear();
         self.plan = Some(plan.clone());
         for task in workflow.tasks() {
             let shard = self.shard_of[task.index()];
@@ -526,7 +539,10 @@ impl RunState {
     fn refresh_grantable(&mut self, shard: ShardId) {
         let row = self.shards[shard.0 as usize];
         let Some(plan) = &self.plan else { return };
-        let queue = &mut self.grantable[plan.zone_of(shard).index()];
+        let queue = match plan.zone_of(shard) {
+            Some(zone) => &mut self.grantable[zone.index()],
+            None => &mut self.unplaced,
+        };
         let entry = (self.positions[shard.0 as usize], shard);
         if row.ready > 0 && row.obstacles == 0 && row.leased == 0 {
             queue.insert(entry);
@@ -550,6 +566,10 @@ impl RunState {
         let next = row.state.next(step);
         row.state =
             next.ok_or_else(|| format!("{step:?} while {allocation} is {:?}", row.state))?;
+        let (zone, is_live) = (row.zone, row.state.is_live());
+        if !is_live {
+            self.forget_live(zone, allocation);
+        }
         Ok(())
     }
 

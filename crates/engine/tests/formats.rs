@@ -10,7 +10,7 @@ use engine::{
     AllocationId, AttemptId, Epoch, Event, Generation, Manifest, Outcome, PublishedFile, Record,
     Usage,
 };
-use plan::{Order, Placements, Plan, PlanId, ShardId, Shards};
+use plan::{Order, Placements, Plan, PlanId, Revision, ShardId, Shards};
 use spec::resources::MilliCpus;
 use spec::{Bytes, Digest, Duration, Resources, TaskId, Timestamp, ZoneId};
 
@@ -123,6 +123,7 @@ fn samples() -> Vec<Event> {
         match event {
             // Whoever adds an event is led here, and from here to v1.jsonl and events.md.
             Event::RunStarted { .. } | Event::RunResumed { .. } | Event::PlanAdopted { .. } => {}
+            Event::PlanRevised { .. } => {}
             Event::AllocationRequested { .. } | Event::AllocationUp { .. } => {}
             Event::CapacityChanged { .. } | Event::AllocationLost { .. } => {}
             Event::AllocationEnded { .. } | Event::ShardsGranted { .. } => {}
@@ -161,6 +162,14 @@ fn events_of_runs() -> Vec<Event> {
                 shards: Shards::Listed(vec![vec![TaskId(0), TaskId(1)], vec![TaskId(2)]]),
                 placements: Placements::Each(vec![ZoneId(0), ZoneId(1)]),
                 order: Order::Listed(vec![ShardId(1), ShardId(0)]),
+            },
+        },
+        Event::PlanRevised {
+            revision: Revision {
+                id: PlanId(3),
+                base: PlanId(2),
+                moves: vec![(ShardId(0), Some(ZoneId(1))), (ShardId(1), None)],
+                allocations: vec![(ZoneId(1), 2)],
             },
         },
         Event::RunResumed { epoch: Epoch(2) },

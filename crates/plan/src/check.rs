@@ -98,6 +98,9 @@ fn each_shard_placed(plan: &Plan, site: &Site) -> Vec<Note> {
     let is_placed = |shard: &ShardId| match &plan.placements {
         Placements::AllIn(zone) => is_there(zone),
         Placements::Each(zones) => zones.get(shard.0 as usize).is_some_and(is_there),
+        Placements::Partly(zones) => {
+            zones.get(shard.0 as usize).is_some_and(|zone| zone.as_ref().is_none_or(is_there))
+        }
     };
     let lost = shards(plan).filter(|shard| !is_placed(shard));
     lost.map(|shard| Note::NotPlaced { shard }).collect()
@@ -162,7 +165,7 @@ fn shard_graph_acyclic(plan: &Plan, workflow: &Workflow) -> Option<Note> {
 fn tasks_fit(plan: &Plan, workflow: &Workflow, site: &Site) -> Vec<Note> {
     let mut notes = Vec::new();
     for shard in shards(plan) {
-        let zone = plan.zone_of(shard);
+        let Some(zone) = plan.zone_of(shard) else { continue };
         let nodes = &site.zone(zone).pools;
         for task in plan.tasks_of(shard) {
             let needs = workflow.resources(task);

@@ -56,6 +56,8 @@ pub enum Placements {
     AllIn(ZoneId),
     /// By shard.
     Each(Vec<ZoneId>),
+    /// By shard; those without a zone wait for a revision of the plan.
+    Partly(Vec<Option<ZoneId>>),
 }
 
 /// Which shard goes first when several could.
@@ -104,12 +106,13 @@ impl Plan {
         }
     }
 
-    /// Where a shard goes.
+    /// Where a shard goes; nowhere is to wait for a revision of the plan.
     #[must_use]
-    pub fn zone_of(&self, shard: ShardId) -> ZoneId {
+    pub fn zone_of(&self, shard: ShardId) -> Option<ZoneId> {
         match &self.placements {
-            Placements::AllIn(zone) => *zone,
-            Placements::Each(zones) => zones[shard.0 as usize],
+            Placements::AllIn(zone) => Some(*zone),
+            Placements::Each(zones) => Some(zones[shard.0 as usize]),
+            Placements::Partly(zones) => zones[shard.0 as usize],
         }
     }
 

@@ -124,6 +124,7 @@ impl Progress {
             Event::AttemptFailed { retry_at: Some(_), .. }
             | Event::RunResumed { .. }
             | Event::PlanAdopted { .. }
+            | Event::PlanRevised { .. }
             | Event::AllocationRequested { .. }
             | Event::AllocationUp { .. }
             | Event::CapacityChanged { .. }

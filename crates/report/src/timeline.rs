@@ -226,6 +226,7 @@ impl Timeline {
             | Event::AttemptLost { .. }
             | Event::AttemptRevoked { .. } => self.on_attempt_event(at, &record.event),
             Event::PlanAdopted { .. }
+            | Event::PlanRevised { .. }
             | Event::RetriesDue { .. }
             | Event::PublishIntended { .. }
             | Event::RunPaused => {}

@@ -27,6 +27,7 @@ fn phrase(workflow: &Workflow, record: &Record) -> String {
         }
         Event::RunResumed { epoch } => format!("run resumed, orchestrator {}", epoch.0),
         Event::PlanAdopted { plan } => format!("plan {} adopted", plan.id.0),
+        Event::PlanRevised { revision } => format!("plan {} adopted", revision.id.0),
         Event::AllocationRequested { .. }
         | Event::AllocationUp { .. }
         | Event::CapacityChanged { .. }

@@ -29,6 +29,7 @@ pub(crate) fn of(record: &Record, workflow: &Workflow, detail: Detail) -> Option
         | Event::CommandAccepted { .. } => true,
         Event::RunStarted { .. }
         | Event::PlanAdopted { .. }
+        | Event::PlanRevised { .. }
         | Event::AllocationRequested { .. }
         | Event::AllocationUp { .. }
         | Event::CapacityChanged { .. }

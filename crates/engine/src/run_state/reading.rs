@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use plan::{Plan, ShardId};
-use spec::{TaskId, Timestamp};
+use spec::{TaskId, Timestamp, ZoneId};
 
 use super::{Allocation, CommittedAttempt, LiveAttempt, RunState, TaskRow};
 use crate::cause::FailureCause;
@@ -85,6 +85,21 @@ impl RunState {
     #[must_use]
     pub fn allocations(&self) -> &BTreeMap<AllocationId, Allocation> {
         &self.allocations
+    }
+
+    /// Shards that could be granted if the plan gave them a zone, in dispatch order.
+    pub fn unplaced(&self) -> impl ExactSizeIterator<Item = ShardId> {
+        self.unplaced.iter().map(|&(_, shard)| shard)
+    }
+
+    /// Shards that wait in a zone for an allocation with room, in dispatch order.
+    pub fn waiting_in(&self, zone: ZoneId) -> impl Iterator<Item = ShardId> {
+        self.grantable.get(zone.index()).into_iter().flatten().map(|&(_, shard)| shard)
+    }
+
+    /// Allocations in a zone that may still hold attempts, by id.
+    pub fn live_allocations(&self, zone: ZoneId) -> impl Iterator<Item = AllocationId> {
+        self.live_allocations.get(&zone).into_iter().flatten().copied()
     }
 
     /// What a task published; empty if it has not, or has no outputs.
