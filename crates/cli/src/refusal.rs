@@ -7,7 +7,7 @@ use report::quantity::plural;
 use runner::initial::Missing;
 use runner::load::{LoadError, Loaded};
 use runner::{drive, start};
-use spec::diagnostic::{Code as Kind, Diagnostic};
+use spec::diagnostic::{Code as Kind, Diagnostic, Place};
 use spec::{Template, Workflow};
 
 use crate::exit_code::Code;
@@ -22,19 +22,19 @@ pub(crate) fn tell(error: start::Error, loaded: Option<&Loaded>, screen: Screen)
     use start::Error as E;
     match (error, loaded) {
         (E::MissingInputs(missing), Some(loaded)) => {
-            snippet::say_all(screen, &loaded.source, &missing_inputs(loaded, &missing));
+            snippet::say_all(screen, &loaded.sources, &missing_inputs(loaded, &missing));
             Failure::invalid(missing_said(missing.len()))
         }
         (E::Infeasible(wishes), Some(loaded)) => {
-            snippet::say_all(screen, &loaded.source, &infeasible(&loaded.workflow, &wishes));
+            snippet::say_all(screen, &loaded.sources, &infeasible(&loaded.workflow, &wishes));
             Failure::new(Code::NoPool, format!("no pool can hold {}", tasks_asking(&wishes)))
                 .hint("`foreshard site show` shows the pools there are")
         }
         (E::Load(error), _) => match *error {
             LoadError::Unreadable { path, source } => unreadable(&path, &source),
-            LoadError::Invalid { source, diagnostics } => {
-                snippet::say_all(screen, &source, &diagnostics);
-                has_mistakes(&source.name, &diagnostics)
+            LoadError::Invalid { sources, diagnostics } => {
+                snippet::say_all(screen, &sources, &diagnostics);
+                has_mistakes(&sources.main().name, &diagnostics)
             }
         },
         (error, _) => plain(error),
@@ -81,11 +81,15 @@ pub(crate) fn missing_inputs(loaded: &Loaded, missing: &[Missing]) -> Vec<Diagno
     let workflow = &loaded.workflow;
     let diagnostic = |missing: &Missing| {
         let template = workflow.find_task(&missing.task).map(|task| workflow.template(task));
-        let span = template.map_or(0..0, |t| place_of_path(&loaded.source.text, t, &missing.path));
+        let place = template.map_or_else(Place::default, |template| {
+            let text = &loaded.sources.get(template.source).text;
+            Place { span: place_of_path(text, template, &missing.path), ..template.place() }
+        });
         let is_pattern = missing.path.contains(['*', '?', '[']);
         let what = if is_pattern { "no file matches the input" } else { "there is no input" };
         let folder = loaded.project.root().display();
-        Diagnostic::error(Kind::Path, span)
+        Diagnostic::error(Kind::Path, place.span)
+            .in_source(place.source)
             .message(format!(
                 "{what} `{}`, which `{}` reads",
                 printable(&missing.path),
@@ -100,7 +104,9 @@ pub(crate) fn missing_inputs(loaded: &Loaded, missing: &[Missing]) -> Vec<Diagno
 #[must_use]
 pub(crate) fn infeasible(workflow: &Workflow, wishes: &[plan::Infeasible]) -> Vec<Diagnostic> {
     let diagnostic = |wish: &plan::Infeasible| {
-        Diagnostic::error(Kind::Value, workflow.template(wish.task).span.clone())
+        let Place { source, span } = workflow.template(wish.task).place();
+        Diagnostic::error(Kind::Value, span)
+            .in_source(source)
             .message(format!("no pool can hold `{}`", printable(&wish.task_name)))
             .label(format!("asks for {}", wish.needs))
             .help(format!(

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use spec::Site;
-use spec::diagnostic::{Diagnostic, Source};
+use spec::diagnostic::{Diagnostic, Source, Sources};
 use spec::site_file;
 
 use crate::args::SiteChoice;
@@ -43,9 +43,10 @@ pub(crate) fn read(path: &Path, screen: Screen) -> Result<Site, Failure> {
             (source, None, vec![diagnostic])
         }
     };
-    snippet::say_all(screen, &source, &diagnostics);
+    let sources = Sources::new(source);
+    snippet::say_all(screen, &sources, &diagnostics);
     let is_sound = !diagnostics.iter().any(Diagnostic::is_error);
-    site.filter(|_| is_sound).ok_or_else(|| has_mistakes(&source.name, &diagnostics))
+    site.filter(|_| is_sound).ok_or_else(|| has_mistakes(&sources.main().name, &diagnostics))
 }
 
 /// A site file names programs that are run as the caller (`wrap`, `provision`): like ssh, we do not

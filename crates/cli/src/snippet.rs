@@ -9,7 +9,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use report::quantity::plural;
 use serde::Serialize;
-use spec::diagnostic::{Code, Diagnostic, Position, Severity, Source};
+use spec::diagnostic::{Code, Diagnostic, Position, Severity, Source, Sources};
 
 use crate::screen::Screen;
 
@@ -23,11 +23,11 @@ const LINE_MAX: usize = 400;
 const AROUND: usize = 80;
 
 /// Says all of them on standard error.
-pub(crate) fn say_all(screen: Screen, source: &Source, diagnostics: &[Diagnostic]) {
+pub(crate) fn say_all(screen: Screen, sources: &Sources, diagnostics: &[Diagnostic]) {
     let renderer = if screen.paints_err() { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(screen.width());
     for diagnostic in diagnostics.iter().take(DRAWN_MAX) {
-        screen.say(&renderer.render(&[group(source, diagnostic)]));
+        screen.say(&renderer.render(&[group(sources, diagnostic)]));
         screen.say("");
     }
     if diagnostics.len() > DRAWN_MAX {
@@ -50,12 +50,12 @@ pub(crate) fn tally(diagnostics: &[Diagnostic]) -> String {
     }
 }
 
-fn group<'a>(source: &'a Source, diagnostic: &'a Diagnostic) -> Group<'a> {
+fn group<'a>(sources: &'a Sources, diagnostic: &'a Diagnostic) -> Group<'a> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = level.primary_title(&diagnostic.message).elements(place(source, diagnostic));
+    let mut group = level.primary_title(&diagnostic.message).elements(place(sources, diagnostic));
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help));
     }
@@ -63,25 +63,29 @@ fn group<'a>(source: &'a Source, diagnostic: &'a Diagnostic) -> Group<'a> {
 }
 
 /// Where it is: the text around it, or the file alone when it is about all of it.
-fn place<'a>(source: &'a Source, diagnostic: &'a Diagnostic) -> Vec<Element<'a>> {
+fn place<'a>(sources: &'a Sources, diagnostic: &'a Diagnostic) -> Vec<Element<'a>> {
+    let source = sources.get(diagnostic.source);
     let spans = || {
-        let related = diagnostic.related.iter().map(|r| (&r.span, r.label.as_str()));
-        std::iter::once((&diagnostic.span, diagnostic.label.as_str())).chain(related)
+        let related =
+            diagnostic.related.iter().map(|r| (sources.get(r.source), &r.span, r.label.as_str()));
+        let own = (source, &diagnostic.span, diagnostic.label.as_str());
+        std::iter::once(own).chain(related)
     };
     if source.text.is_empty() || diagnostic.span == (0..0) {
         return vec![Origin::path(&source.name).into()];
     }
     let lines: Vec<Range<usize>> =
-        spans().map(|(span, _)| lines_around(&source.text, span)).collect();
+        spans().map(|(source, span, _)| lines_around(&source.text, span)).collect();
     if lines.iter().any(|lines| lines.len() > LINE_MAX) {
         return cut_out(source, diagnostic);
     }
     let mut order: Vec<usize> = (0..lines.len()).collect();
     // The mistake itself first, then the places that belong to it, as they stand in the file.
-    order[1..].sort_by_key(|&i| lines[i].start);
+    let number = |i: usize| diagnostic.related[i - 1].source;
+    order[1..].sort_by_key(|&i| (number(i), lines[i].start));
     let mut elements = Vec::new();
     for i in order {
-        let (span, label) = spans().nth(i).expect("as many spans as lines");
+        let (source, span, label) = spans().nth(i).expect("as many spans as lines");
         let kind = if i == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
         let within = within(span, &lines[i]);
         let annotation = kind.span(within).label((!label.is_empty()).then_some(label));
@@ -132,6 +136,7 @@ pub(crate) struct Plain<'a> {
     severity: Severity,
     code: Code,
     message: &'a str,
+    file: &'a str,
     #[serde(flatten)]
     at: Span,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -143,6 +148,7 @@ pub(crate) struct Plain<'a> {
 
 #[derive(Debug, Serialize)]
 struct PlainRelated<'a> {
+    file: &'a str,
     #[serde(flatten)]
     at: Span,
     label: &'a str,
@@ -165,30 +171,39 @@ impl Span {
 }
 
 impl<'a> Plain<'a> {
-    /// In the text that it is about.
+    /// With the names of the texts that it is about.
     #[must_use]
-    pub(crate) fn of(source: &Source, diagnostic: &'a Diagnostic) -> Self {
-        let related = diagnostic.related.iter();
+    pub(crate) fn of(sources: &'a Sources, diagnostic: &'a Diagnostic) -> Self {
+        let source = sources.get(diagnostic.source);
+        let related = diagnostic.related.iter().map(|r| {
+            let source = sources.get(r.source);
+            PlainRelated { file: &source.name, at: Span::of(source, &r.span), label: &r.label }
+        });
         Self {
             severity: diagnostic.severity,
             code: diagnostic.code,
             message: &diagnostic.message,
+            file: &source.name,
             at: Span::of(source, &diagnostic.span),
             label: &diagnostic.label,
             help: diagnostic.help.as_deref(),
-            related: related
-                .map(|r| PlainRelated { at: Span::of(source, &r.span), label: &r.label })
-                .collect(),
+            related: related.collect(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use spec::diagnostic::{Place, SourceId};
+
     use super::*;
 
     fn drawn(source: &Source, diagnostic: &Diagnostic) -> String {
-        Renderer::plain().decor_style(DecorStyle::Ascii).render(&[group(source, diagnostic)])
+        drawn_among(&Sources::new(source.clone()), diagnostic)
+    }
+
+    fn drawn_among(sources: &Sources, diagnostic: &Diagnostic) -> String {
+        Renderer::plain().decor_style(DecorStyle::Ascii).render(&[group(sources, diagnostic)])
     }
 
     fn caret_line(drawn: &str) -> (String, String) {
@@ -223,6 +238,22 @@ mod tests {
         assert_eq!(line.find("wrong"), caret.find('^'));
         assert!(text.contains(&format!("--> w.json:1:{}", start + 1)), "{text}");
         assert!(text.len() < 1_000, "{} bytes", text.len());
+    }
+
+    #[test]
+    fn each_place_is_shown_in_the_file_that_it_lies_in() {
+        let mut sources = Sources::new(Source::new("w.yaml", "here: 1\n"));
+        let included = sources.push(Source::new("qc.yaml", "\n\nthere: 2\n"));
+        let diagnostic = Diagnostic::error(Code::Collision, 2..7)
+            .in_source(included)
+            .message("twice")
+            .related_at(Place { source: SourceId::MAIN, span: 0..4 }, "also here");
+        let text = drawn_among(&sources, &diagnostic);
+        assert!(text.contains("--> qc.yaml:3:1"), "{text}");
+        assert!(text.contains("::: w.yaml:1:1") && text.contains("also here"), "{text}");
+        let plain = serde_json::to_value(Plain::of(&sources, &diagnostic)).unwrap();
+        assert_eq!((&plain["file"], &plain["line"]), (&"qc.yaml".into(), &3.into()));
+        assert_eq!(plain["related"][0]["file"], "w.yaml");
     }
 
     #[test]

@@ -31,12 +31,12 @@ pub(crate) fn request(choice: &WorkflowChoice) -> LoadRequest {
 pub(crate) fn load(request: &LoadRequest, screen: Screen) -> Result<Loaded, Failure> {
     match load::load(request) {
         Ok(loaded) => {
-            snippet::say_all(screen, &loaded.source, &loaded.warnings);
+            snippet::say_all(screen, &loaded.sources, &loaded.warnings);
             Ok(loaded)
         }
-        Err(LoadError::Invalid { source, diagnostics }) => {
-            snippet::say_all(screen, &source, &diagnostics);
-            Err(has_mistakes(&source.name, &diagnostics))
+        Err(LoadError::Invalid { sources, diagnostics }) => {
+            snippet::say_all(screen, &sources, &diagnostics);
+            Err(has_mistakes(&sources.main().name, &diagnostics))
         }
         Err(LoadError::Unreadable { path, source }) => Err(unreadable(&path, &source)),
     }

@@ -24,7 +24,7 @@ use spec::command::{CommandTemplate, TextTemplate};
 use spec::csr::Csr;
 use spec::files::FileTable;
 use spec::resources::MilliCpus;
-use spec::template::{Domain, Per, Retries, Template, Variable};
+use spec::template::{Domain, Per, Template, Variable};
 use spec::{Bytes, Digest, Resources, Site, Timestamp, Workflow};
 
 const WIDTH: u32 = 1_000;
@@ -171,19 +171,8 @@ fn workflow(n: u32, is_layered: bool) -> Workflow {
         name: "t".to_owned(),
         command: CommandTemplate::Shell(TextTemplate::default()),
         variables: vec![Variable { name: "i".to_owned(), domain, repeat: 1 }],
-        inputs: Vec::new(),
-        outputs: Vec::new(),
-        env: Vec::new(),
-        env_from: Vec::new(),
-        workdir: None,
         resources: Per::Same(Resources { cpus: MilliCpus::ONE, ..Resources::default() }),
-        estimate: Per::Same(None),
-        priority: 0,
-        critical: false,
-        idempotent: true,
-        retries: Retries::default(),
-        timeout: None,
-        span: 0..0,
+        ..Template::default()
     };
     let parts = Parts {
         name: "rate".to_owned(),

@@ -9,7 +9,7 @@ use spec::csr::Csr;
 use spec::files::FileTable;
 use spec::resources::MilliCpus;
 use spec::site::{Backend, Domains, Location, Policy, Pool, Zone};
-use spec::template::{Domain, Per, Retries, Template, Variable};
+use spec::template::{Domain, Per, Template, Variable};
 use spec::{Bytes, Digest, Duration, Resources, Site, TaskId, Workflow, ZoneId};
 
 /// A template for `n` tasks that ask for so many cpus and are expected to last so many seconds.
@@ -19,19 +19,9 @@ fn template(name: &str, n: u32, cpus: u32, estimate: Option<u64>) -> Template {
         name: name.to_owned(),
         command: CommandTemplate::Shell(TextTemplate::default()),
         variables: vec![Variable { name: "i".to_owned(), domain, repeat: 1 }],
-        inputs: Vec::new(),
-        outputs: Vec::new(),
-        env: Vec::new(),
-        env_from: Vec::new(),
-        workdir: None,
         resources: Per::Same(cpus_of(cpus)),
         estimate: Per::Same(estimate.map(Duration::from_secs)),
-        priority: 0,
-        critical: false,
-        idempotent: true,
-        retries: Retries::default(),
-        timeout: None,
-        span: 0..0,
+        ..Template::default()
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use spec::Workflow;
-use spec::diagnostic::{Diagnostic, Severity, Source};
+use spec::diagnostic::{Diagnostic, Severity, Source, Sources};
 use spec::wfformat::{self, ReplayOptions};
 use spec::workflow_file;
 
@@ -27,8 +27,8 @@ pub struct LoadRequest {
 pub struct Loaded {
     /// The folder that its paths are relative to.
     pub project: Project,
-    /// Its text.
-    pub source: Arc<Source>,
+    /// Its text, and those of all files that belong to it.
+    pub sources: Arc<Sources>,
     /// The checked graph.
     pub workflow: Arc<Workflow>,
     /// Warnings.
@@ -47,8 +47,8 @@ pub enum LoadError {
     },
     /// There are mistakes in it, all of which are here.
     Invalid {
-        /// The text they are in.
-        source: Box<Source>,
+        /// The texts they are in.
+        sources: Box<Sources>,
         /// The mistakes, and warnings beside them.
         diagnostics: Vec<Diagnostic>,
     },
@@ -77,8 +77,10 @@ pub fn load_text(
     project: Project,
     request: &LoadRequest,
 ) -> Result<Loaded, LoadError> {
-    let invalid =
-        |source: Source, diagnostics| LoadError::Invalid { source: Box::new(source), diagnostics };
+    let invalid = |source: Source, diagnostics| LoadError::Invalid {
+        sources: Box::new(source.into()),
+        diagnostics,
+    };
     let source = match Source::from_bytes(name, bytes) {
         Ok(source) => source,
         Err(failed) => {
@@ -95,7 +97,7 @@ pub fn load_text(
     match workflow {
         Some(workflow) if !has_errors => Ok(Loaded {
             project,
-            source: Arc::new(source),
+            sources: Arc::new(source.into()),
             workflow: Arc::new(workflow),
             warnings: diagnostics,
         }),

@@ -97,7 +97,7 @@ impl RunManifest {
     /// # Errors
     /// The disk fails.
     pub fn write(&self, dir: &RunDir, loaded: &Loaded) -> std::io::Result<()> {
-        write_synced(&dir.path().join(SOURCE_COPY), loaded.source.text.as_bytes())?;
+        write_synced(&dir.path().join(SOURCE_COPY), loaded.sources.main().text.as_bytes())?;
         let json = serde_json::to_vec_pretty(self).expect("plain values serialize");
         write_synced(&dir.manifest(), &json)
     }

@@ -16,6 +16,28 @@ pub struct Source {
     pub text: String,
 }
 
+/// The texts that a workflow was read from: its own file first, then all that was included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sources(Vec<Source>);
+
+/// Which of the [`Sources`] of a workflow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct SourceId(pub u32);
+
+impl SourceId {
+    /// The workflow file itself.
+    pub const MAIN: Self = Self(0);
+}
+
+/// A place in one of several texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Which text.
+    pub source: SourceId,
+    /// Where in it, in bytes.
+    pub span: Range<usize>,
+}
+
 /// A place in a text as editors count it: both from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Position {
@@ -69,6 +91,43 @@ impl Source {
     }
 }
 
+impl Sources {
+    /// A file that nothing was included into yet.
+    #[must_use]
+    pub fn new(main: Source) -> Self {
+        Self(vec![main])
+    }
+
+    /// Adds a text.
+    pub fn push(&mut self, source: Source) -> SourceId {
+        self.0.push(source);
+        SourceId(u32::try_from(self.0.len() - 1).expect("there is no room for so many texts"))
+    }
+
+    /// The workflow file itself.
+    #[must_use]
+    pub fn main(&self) -> &Source {
+        &self.0[0]
+    }
+
+    /// The text of that id; the workflow file, if it is of another workflow.
+    #[must_use]
+    pub fn get(&self, id: SourceId) -> &Source {
+        self.0.get(id.0 as usize).unwrap_or_else(|| self.main())
+    }
+
+    /// All of them, by id.
+    pub fn iter(&self) -> std::slice::Iter<'_, Source> {
+        self.0.iter()
+    }
+}
+
+impl From<Source> for Sources {
+    fn from(main: Source) -> Self {
+        Self::new(main)
+    }
+}
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -118,7 +177,9 @@ pub enum Code {
 /// A second place that belongs to a mistake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Related {
-    /// In bytes of the same text.
+    /// Which text.
+    pub source: SourceId,
+    /// Where in it, in bytes.
     pub span: Range<usize>,
     /// What is there, such as `first written here`.
     pub label: String,
@@ -133,7 +194,9 @@ pub struct Diagnostic {
     pub code: Code,
     /// What is wrong, a lower-case fragment.
     pub message: String,
-    /// Where, in bytes; empty at 0 when it is about the file as a whole.
+    /// Which text it is about.
+    pub source: SourceId,
+    /// Where in it, in bytes; empty at 0 when it is about the file as a whole.
     pub span: Range<usize>,
     /// What stands at the caret; may be empty.
     pub label: String,
@@ -151,6 +214,7 @@ impl Diagnostic {
             severity: Severity::Error,
             code,
             message: String::new(),
+            source: SourceId::MAIN,
             span,
             label: String::new(),
             help: None,
@@ -182,10 +246,26 @@ impl Diagnostic {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// Points at a second place.
+    /// Points at a second place in the same text.
     #[must_use]
-    pub fn related(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
-        self.related.push(Related { span, label: label.into() });
+    pub fn related(self, span: Range<usize>, label: impl Into<String>) -> Self {
+        let source = self.source;
+        self.related_at(Place { source, span }, label)
+    }
+
+    /// Points at a second place in any text.
+    #[must_use]
+    pub fn related_at(mut self, place: Place, label: impl Into<String>) -> Self {
+        let Place { source, span } = place;
+        self.related.push(Related { source, span, label: label.into() });
+        self
+    }
+
+    /// The same, found while this text was read.
+    #[must_use]
+    pub fn in_source(mut self, source: SourceId) -> Self {
+        self.source = source;
+        self.related.iter_mut().for_each(|related| related.source = source);
         self
     }
 

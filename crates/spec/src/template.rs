@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::command::{CommandTemplate, TextTemplate};
-use crate::resources::Resources;
+use crate::diagnostic::{Place, SourceId};
+use crate::resources::{MilliCpus, Resources};
 use crate::units::Duration;
 
 /// A value that a parameter or a `foreach` variable can have.
@@ -214,6 +215,42 @@ pub struct Template {
     pub retries: Retries,
     /// `timeout`: killed after this long, which counts as its own failure.
     pub timeout: Option<Duration>,
-    /// Where it stands in the file, in bytes, for later messages.
+    /// Which text it stands in, for later messages.
+    pub source: SourceId,
+    /// Where it stands there, in bytes.
     pub span: std::ops::Range<usize>,
+}
+
+impl Template {
+    /// Where it was declared.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place { source: self.source, span: self.span.clone() }
+    }
+}
+
+impl Default for Template {
+    /// A task without a name or a command that asks for one cpu.
+    fn default() -> Self {
+        let resources = Resources { cpus: MilliCpus::ONE, ..Resources::default() };
+        Self {
+            name: String::new(),
+            command: CommandTemplate::Argv(Vec::new()),
+            variables: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            env: Vec::new(),
+            env_from: Vec::new(),
+            workdir: None,
+            resources: Per::Same(resources),
+            estimate: Per::Same(None),
+            priority: 0,
+            critical: false,
+            idempotent: true,
+            retries: Retries::default(),
+            timeout: None,
+            source: SourceId::MAIN,
+            span: 0..0,
+        }
+    }
 }

@@ -19,12 +19,12 @@ use std::ops::Range;
 use crate::assemble::{self, Parts};
 use crate::command::placeholder::{self, Mistake, Scope};
 use crate::command::{Placeholder, Segment, TextTemplate};
-use crate::diagnostic::{Code, Diagnostic, Source};
+use crate::diagnostic::{Code, Diagnostic, Place, Source};
 use crate::digest::Digest;
 use crate::source::fields::Fields;
 use crate::source::scalar::Scalar;
 use crate::source::{self, Node};
-use crate::template::Value;
+use crate::template::{Template, Value};
 use crate::workflow::Workflow;
 
 /// The version of the format that is read.
@@ -85,7 +85,7 @@ fn read(
         needs: layout.needs,
         params,
     };
-    let places: Vec<Range<usize>> = parts.templates.iter().map(|t| t.span.clone()).collect();
+    let places: Vec<Place> = parts.templates.iter().map(Template::place).collect();
     match assemble::assemble(parts) {
         Ok(workflow) => Some(workflow),
         Err(errors) => {

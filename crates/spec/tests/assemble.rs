@@ -5,9 +5,9 @@ use spec::assemble::{GraphError, Parts, assemble};
 use spec::command::{CommandTemplate, TextTemplate};
 use spec::csr::Csr;
 use spec::files::{FileKind, FileTable};
-use spec::template::{Per, Retries, Template};
+use spec::template::Template;
 use spec::workflow::Input;
-use spec::{Digest, Resources, TaskId, Workflow};
+use spec::{Digest, TaskId, Workflow};
 
 /// One task for each `(inputs, outputs, needs)`, called `t0`, `t1`, ….
 fn parts(tasks: &[(Vec<String>, Vec<String>, Vec<u32>)]) -> Parts {
@@ -43,20 +43,7 @@ fn template(name: &str) -> Template {
     Template {
         name: name.to_owned(),
         command: CommandTemplate::Shell(TextTemplate::default()),
-        variables: Vec::new(),
-        inputs: Vec::new(),
-        outputs: Vec::new(),
-        env: Vec::new(),
-        env_from: Vec::new(),
-        workdir: None,
-        resources: Per::Same(Resources::default()),
-        estimate: Per::Same(None),
-        priority: 0,
-        critical: false,
-        idempotent: true,
-        retries: Retries::default(),
-        timeout: None,
-        span: 0..0,
+        ..Template::default()
     }
 }
 

@@ -5,7 +5,7 @@ use runner::initial::InitialFiles;
 use runner::load::{self, LoadError, Loaded};
 use serde::Serialize;
 use spec::Digest;
-use spec::diagnostic::{Diagnostic, Severity, Source};
+use spec::diagnostic::{Diagnostic, Severity, Sources};
 
 use crate::args::Check;
 use crate::exit_code::Code;
@@ -23,8 +23,8 @@ use crate::workflow;
 pub(crate) fn check(args: &Check, screen: Screen) -> Result<Code, Failure> {
     let checked = match load::load(&workflow::request(&args.workflow)) {
         Ok(loaded) => look_around(args, loaded, screen)?,
-        Err(LoadError::Invalid { source, diagnostics }) => {
-            Checked { source: *source, diagnostics, loaded: None, code: Code::Invalid }
+        Err(LoadError::Invalid { sources, diagnostics }) => {
+            Checked { sources: *sources, diagnostics, loaded: None, code: Code::Invalid }
         }
         Err(LoadError::Unreadable { path, source }) => {
             return Err(workflow::unreadable(&path, &source));
@@ -39,7 +39,7 @@ pub(crate) fn check(args: &Check, screen: Screen) -> Result<Code, Failure> {
 }
 
 struct Checked {
-    source: Source,
+    sources: Sources,
     diagnostics: Vec<Diagnostic>,
     loaded: Option<Loaded>,
     code: Code,
@@ -65,8 +65,8 @@ fn look_around(args: &Check, loaded: Loaded, screen: Screen) -> Result<Checked, 
             diagnostics.extend(found.map(doubted));
         }
     }
-    let source = Source::clone(&loaded.source);
-    Ok(Checked { source, diagnostics, loaded: Some(loaded), code })
+    let sources = Sources::clone(&loaded.sources);
+    Ok(Checked { sources, diagnostics, loaded: Some(loaded), code })
 }
 
 fn doubted(diagnostic: Diagnostic) -> Diagnostic {
@@ -75,9 +75,10 @@ fn doubted(diagnostic: Diagnostic) -> Diagnostic {
 
 impl Checked {
     fn say(&self, screen: Screen) -> Result<(), Failure> {
-        snippet::say_all(screen, &self.source, &self.diagnostics);
+        snippet::say_all(screen, &self.sources, &self.diagnostics);
         let Some(loaded) = &self.loaded else {
-            screen.say_failure(&workflow::has_mistakes(&self.source.name, &self.diagnostics));
+            screen
+                .say_failure(&workflow::has_mistakes(&self.sources.main().name, &self.diagnostics));
             return Ok(());
         };
         let workflow = &loaded.workflow;
@@ -87,7 +88,7 @@ impl Checked {
         };
         screen.print(&format!(
             "{}: {} in {}, {}: {found}\n",
-            self.source.name,
+            self.sources.main().name,
             plural(workflow.n_tasks(), "task", "tasks"),
             plural(workflow.templates().len(), "template", "templates"),
             plural(workflow.n_edges(), "dependency", "dependencies"),
@@ -98,11 +99,11 @@ impl Checked {
     fn report(&self) -> CheckReport<'_> {
         let errors = self.diagnostics.iter().filter(|d| d.is_error()).count();
         CheckReport {
-            file: &self.source.name,
+            file: &self.sources.main().name,
             is_valid: errors == 0,
             errors,
             warnings: self.diagnostics.len() - errors,
-            diagnostics: self.diagnostics.iter().map(|d| Plain::of(&self.source, d)).collect(),
+            diagnostics: self.diagnostics.iter().map(|d| Plain::of(&self.sources, d)).collect(),
             workflow: self.loaded.as_ref().map(|loaded| Figures {
                 name: loaded.workflow.name(),
                 digest: loaded.workflow.digest(),

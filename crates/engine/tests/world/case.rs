@@ -177,20 +177,8 @@ pub(crate) fn template(task: usize) -> Template {
     Template {
         name: format!("t{task}"),
         command: CommandTemplate::Shell(TextTemplate::default()),
-        variables: Vec::new(),
-        inputs: Vec::new(),
-        outputs: Vec::new(),
-        env: Vec::new(),
-        env_from: Vec::new(),
-        workdir: None,
         resources: Per::Same(cpus(1)),
-        estimate: Per::Same(None),
-        priority: 0,
-        critical: false,
-        idempotent: true,
-        retries: Retries::default(),
-        timeout: None,
-        span: 0..0,
+        ..Template::default()
     }
 }
 

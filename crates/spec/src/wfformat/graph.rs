@@ -13,7 +13,7 @@ use crate::csr::{Csr, transpose};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::digest::Digest;
 use crate::resources::{MilliCpus, Resources};
-use crate::template::{Domain, Per, Retries, Slot, Template, Value, Variable};
+use crate::template::{Domain, Per, Slot, Template, Value, Variable};
 use crate::units::{Bytes, Duration};
 use crate::workflow::{Input, Workflow};
 
@@ -260,17 +260,9 @@ fn template(
         variables,
         inputs: one_slot(),
         outputs: one_slot(),
-        env: Vec::new(),
-        env_from: Vec::new(),
-        workdir: None,
         resources: per(resources.collect()),
         estimate: per(estimate.collect()),
-        priority: 0,
-        critical: false,
-        idempotent: true,
-        retries: Retries::default(),
-        timeout: None,
-        span: 0..0,
+        ..Template::default()
     }
 }
 

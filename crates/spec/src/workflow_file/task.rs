@@ -146,11 +146,6 @@ impl<'r> TaskFields<'r, '_> {
         let priority = self.value("priority", priority, diagnostics).unwrap_or(0);
         let template = Template {
             name: name.to_owned(),
-            command: CommandTemplate::Argv(Vec::new()),
-            variables: Vec::new(),
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            env: Vec::new(),
             env_from: self.env_from(diagnostics),
             workdir: self.workdir(diagnostics),
             resources: Per::Same(self.resources(diagnostics)),
@@ -161,6 +156,7 @@ impl<'r> TaskFields<'r, '_> {
             retries: self.retries(diagnostics),
             timeout: self.value("timeout", positive, diagnostics),
             span,
+            ..Template::default()
         };
         if !template.idempotent {
             self.doubt_repetition(&template, diagnostics);
