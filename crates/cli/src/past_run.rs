@@ -92,11 +92,11 @@ impl PastRun {
     ///
     /// # Errors
     /// The journal is damaged or cannot be read.
-    pub(crate) fn timeline(&self, workflow: &Workflow) -> Result<Timeline, Failure> {
+    pub(crate) fn timeline(&self, workflow: &Arc<Workflow>) -> Result<Timeline, Failure> {
         let mut timeline = Timeline::new(workflow);
         for record in self.records()? {
             timeline
-                .apply(workflow, &record)
+                .apply(&record)
                 .map_err(|error| Failure::of(Code::Damaged, &error).hint(self.repair_hint()))?;
         }
         Ok(timeline)
@@ -137,7 +137,7 @@ pub(crate) struct Told {
     pub(crate) run: PastRun,
     /// What it was started with.
     pub(crate) manifest: RunManifest,
-    /// Its workflow.
+    /// Its workflow, with all that it grew.
     pub(crate) workflow: Arc<Workflow>,
     /// What happened.
     pub(crate) timeline: Timeline,
@@ -152,6 +152,7 @@ pub(crate) fn tell(choice: &RunChoice, screen: Screen) -> Result<Told, Failure> 
     let manifest = run.manifest()?;
     let workflow = run.load(&manifest, screen)?.workflow;
     let timeline = run.timeline(&workflow)?;
+    let workflow = Arc::clone(timeline.state().workflow());
     Ok(Told { run, manifest, workflow, timeline })
 }
 

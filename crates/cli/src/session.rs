@@ -119,7 +119,7 @@ fn display(
         return Box::new(Silence);
     }
     if !screen.is_live() {
-        return Box::new(Lines::new(workflow.clone(), screen));
+        return Box::new(Lines::new(screen));
     }
     let mut progress = Progress::new(workflow.clone());
     if origin == Origin::TakenOver {
@@ -128,7 +128,7 @@ fn display(
             let _ = progress.apply(&record);
         }
     }
-    Box::new(Bars::new(workflow.clone(), progress, screen))
+    Box::new(Bars::new(progress, screen))
 }
 
 fn write_html(path: &Path, run: &PastRun, screen: Screen) -> Result<(), Failure> {

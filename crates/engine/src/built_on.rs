@@ -14,7 +14,7 @@ impl Engine {
     /// Whether what a task of this shard was made from is safe, or may still turn out to be: its
     /// report can come before those of its parents.
     pub(crate) fn stands_on_firm_ground(&self, task: TaskId) -> bool {
-        self.workflow.parents(task).all(|parent| match self.state.task(parent).state {
+        self.state.workflow().parents(task).all(|parent| match self.state.task(parent).state {
             TaskState::Leased
             | TaskState::Committed
             | TaskState::Publishing
@@ -63,7 +63,9 @@ impl Engine {
         let mut stack = vec![task];
         while let Some(task) = stack.pop() {
             let inside = |child: &TaskId| self.state.shard_of(*child) == shard;
-            stack.extend(self.workflow.children(task).filter(inside).filter(|&c| below.insert(c)));
+            stack.extend(
+                self.state.workflow().children(task).filter(inside).filter(|&c| below.insert(c)),
+            );
         }
         if below.is_empty() {
             return Vec::new();

@@ -140,7 +140,7 @@ impl Engine {
         let task = attempt.task();
         let shard = self.state.shard_of(task);
         let inside = |parent: &TaskId| self.state.shard_of(*parent) == shard;
-        let after = self.workflow.parents(task).filter(inside).filter_map(|parent| {
+        let after = self.state.workflow().parents(task).filter(inside).filter_map(|parent| {
             let live = self.state.live.get(&parent)?;
             Some(AttemptId(parent, live.number))
         });
@@ -149,8 +149,8 @@ impl Engine {
             shard: (shard, self.state.shards[shard.0 as usize].epoch),
             after: after.collect(),
             position: self.state.position_of(shard),
-            granted: self.workflow.resources(task).clone(),
-            is_idempotent: self.workflow.template(task).idempotent,
+            granted: self.state.workflow().resources(task).clone(),
+            is_idempotent: self.state.workflow().template(task).idempotent,
         }
     }
 }

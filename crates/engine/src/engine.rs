@@ -51,7 +51,6 @@ pub struct Start {
 /// Carries out a plan.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    pub(crate) workflow: Arc<Workflow>,
     pub(crate) state: RunState,
     pub(crate) now: Timestamp,
     outbox: VecDeque<Output>,
@@ -67,11 +66,10 @@ impl Engine {
     /// A new run.
     #[must_use]
     pub fn start(workflow: Arc<Workflow>, start: Start, now: Timestamp) -> Self {
-        let state = RunState::new(&workflow);
-        let mut engine = Self::with_state(workflow, state, now);
+        let digest = workflow.digest();
+        let mut engine = Self::with_state(RunState::new(workflow), now);
         let Start { plan, options, selected, reusable } = start;
-        let workflow = engine.workflow.digest();
-        engine.emit(Event::RunStarted { workflow, options, selected, reusable });
+        engine.emit(Event::RunStarted { workflow: digest, options, selected, reusable });
         engine.emit(Event::PlanAdopted { plan });
         engine.settle();
         engine
@@ -88,22 +86,17 @@ impl Engine {
         epoch: Epoch,
         now: Timestamp,
     ) -> Result<Self, InvalidHistory> {
-        let state = RunState::replay(&workflow, records)?;
+        let state = RunState::replay(workflow, records)?;
         if state.plan.is_none() {
             return Err(InvalidHistory { seq: state.seq, why: "it ends before a plan".to_owned() });
         }
-        Ok(Self::take_over(workflow, state, epoch, now))
+        Ok(Self::take_over(state, epoch, now))
     }
 
     /// Takes over a run whose records, a plan among them, have been replayed.
     #[must_use]
-    pub fn take_over(
-        workflow: Arc<Workflow>,
-        state: RunState,
-        epoch: Epoch,
-        now: Timestamp,
-    ) -> Self {
-        let mut engine = Self::with_state(workflow, state, now);
+    pub fn take_over(state: RunState, epoch: Epoch, now: Timestamp) -> Self {
+        let mut engine = Self::with_state(state, now);
         if matches!(engine.state.phase, Phase::Finished(_)) {
             return engine;
         }
@@ -118,7 +111,7 @@ impl Engine {
         if !publishing.is_empty() {
             engine.perform(Action::Publish { attempts: publishing });
         }
-        let tasks = engine.workflow.tasks();
+        let tasks = engine.state.workflow().tasks();
         engine.to_check =
             tasks.filter(|&t| engine.state.task(t).state == TaskState::Checking).collect();
         engine.to_publish =
@@ -132,9 +125,8 @@ impl Engine {
         engine
     }
 
-    fn with_state(workflow: Arc<Workflow>, state: RunState, now: Timestamp) -> Self {
+    fn with_state(state: RunState, now: Timestamp) -> Self {
         Self {
-            workflow,
             state,
             now,
             outbox: VecDeque::new(),
@@ -180,7 +172,7 @@ impl Engine {
     /// Records a fact: the state changes now, the record is polled later.
     pub(crate) fn emit(&mut self, event: Event) {
         let record = Record { seq: self.state.seq + 1, at: self.now, event };
-        let applied = self.state.fold(&self.workflow, &record);
+        let applied = self.state.fold(&record);
         let applied = applied.expect("the engine only decides what its own lifecycles allow");
         self.to_check.extend(applied.to_check);
         self.to_publish.extend(applied.to_publish);
@@ -222,8 +214,7 @@ impl Engine {
         tasks.sort_unstable();
         tasks.dedup();
         tasks.retain(|&task| {
-            self.state.task(task).state == TaskState::Committed
-                && self.state.has_all_inputs(&self.workflow, task)
+            self.state.task(task).state == TaskState::Committed && self.state.has_all_inputs(task)
         });
         let number = |task: &TaskId| self.state.committed[task].number;
         let attempts: Vec<_> = tasks.iter().map(|task| AttemptId(*task, number(task))).collect();
@@ -363,7 +354,7 @@ impl Engine {
     }
 
     fn fail(&mut self, attempt: AttemptId, cause: FailureCause, usage: Usage) {
-        let retries = self.workflow.retries(attempt.task());
+        let retries = self.state.workflow().retries(attempt.task());
         let used = self.state.task(attempt.task()).failures;
         let can_retry = used < retries.count && !matches!(cause, FailureCause::MayHaveRun(_));
         let pause = retries.pause(u32::from(used) + 1);
@@ -395,7 +386,7 @@ impl Engine {
         let task = attempt.task();
         let losses = u32::from(self.state.task(task).losses);
         let is_worn_out = losses >= self.state.options.losses_max && cause.is_held_against_task();
-        let final_cause = if !self.workflow.template(task).idempotent && !was_idle {
+        let final_cause = if !self.state.workflow().template(task).idempotent && !was_idle {
             Some(FailureCause::MayHaveRun(cause))
         } else {
             is_worn_out.then_some(FailureCause::LostTooOften(losses + 1))

@@ -9,6 +9,7 @@ mod reading;
 mod revising;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use plan::{Plan, ShardId};
 use spec::{Resources, TaskId, Timestamp, Workflow, ZoneId};
@@ -26,6 +27,7 @@ use crate::task_state::{Impossible, TaskState, TaskStep};
 /// Everything known of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunState {
+    graph: Graph,
     pub(crate) seq: u64,
     pub(crate) epoch: Epoch,
     pub(crate) phase: Phase,
@@ -53,6 +55,16 @@ pub struct RunState {
     failures: BTreeMap<TaskId, FailureCause>,
     skipped_because: BTreeMap<TaskId, TaskId>,
     reusable: TaskRanges,
+}
+
+/// The graph as it is by now: it may grow, and never shrinks.
+#[derive(Clone, Debug)]
+struct Graph(Arc<Workflow>);
+
+impl PartialEq for Graph {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
 }
 
 const N_STATES: usize = 11;
@@ -146,7 +158,7 @@ pub(crate) struct Applied {
 impl RunState {
     /// Before the first record.
     #[must_use]
-    pub fn new(workflow: &Workflow) -> Self {
+    pub fn new(workflow: Arc<Workflow>) -> Self {
         let row = TaskRow {
             state: TaskState::Excluded,
             unmet: 0,
@@ -159,6 +171,7 @@ impl RunState {
         let mut counts = [0; N_STATES];
         counts[TaskState::Excluded as usize] = n;
         Self {
+            graph: Graph(workflow),
             seq: 0,
             epoch: Epoch::default(),
             phase: Phase::Running,
@@ -189,12 +202,12 @@ impl RunState {
     /// # Errors
     /// The first record that does not follow from those before it.
     pub fn replay<'a>(
-        workflow: &Workflow,
+        workflow: Arc<Workflow>,
         records: impl IntoIterator<Item = &'a Record>,
     ) -> Result<Self, InvalidHistory> {
         let mut state = Self::new(workflow);
         for record in records {
-            state.apply(workflow, record)?;
+            state.apply(record)?;
         }
         Ok(state)
     }
@@ -203,21 +216,18 @@ impl RunState {
     ///
     /// # Errors
     /// The record does not follow from those before it; the state is then not to be used.
-    pub fn apply(&mut self, workflow: &Workflow, record: &Record) -> Result<(), InvalidHistory> {
-        self.fold(workflow, record).map(|_| ())
+    pub fn apply(&mut self, record: &Record) -> Result<(), InvalidHistory> {
+        self.fold(record).map(|_| ())
     }
 
-    pub(crate) fn fold(
-        &mut self,
-        workflow: &Workflow,
-        record: &Record,
-    ) -> Result<Applied, InvalidHistory> {
+    pub(crate) fn fold(&mut self, record: &Record) -> Result<Applied, InvalidHistory> {
         let invalid = |why: String| InvalidHistory { seq: record.seq, why };
         if record.seq != self.seq + 1 {
             return Err(invalid(format!("it should have number {}", self.seq + 1)));
         }
         let mut applied = Applied::default();
-        self.fold_event(workflow, &record.event, &mut applied).map_err(invalid)?;
+        let workflow = Arc::clone(&self.graph.0);
+        self.fold_event(&workflow, &record.event, &mut applied).map_err(invalid)?;
         self.seq = record.seq;
         Ok(applied)
     }
@@ -373,9 +383,9 @@ impl RunState {
 
     /// Whether all that a task reads has its final name; until then nothing that was made from it
     /// has one either.
-    pub(crate) fn has_all_inputs(&self, workflow: &Workflow, task: TaskId) -> bool {
+    pub(crate) fn has_all_inputs(&self, task: TaskId) -> bool {
         let is_there = |state| matches!(state, TaskState::Published | TaskState::Excluded);
-        workflow.parents(task).all(|parent| is_there(self.tasks[parent.index()].state))
+        self.graph.0.parents(task).all(|parent| is_there(self.tasks[parent.index()].state))
     }
 
     fn on_published(
@@ -418,7 +428,7 @@ impl RunState {
         if has_result && !workflow.parents(task).map(state_of).all(is_decided) {
             return Ok(());
         }
-        let is_reusable = has_result && self.has_all_inputs(workflow, task);
+        let is_reusable = has_result && self.has_all_inputs(task);
         self.step(task, TaskStep::Unblocked { is_reusable })?;
         if is_reusable {
             applied.to_check.push(task);

@@ -26,7 +26,6 @@ const GUESS_AFTER: usize = 20;
 /// What is known of a living run.
 #[derive(Clone, Debug)]
 pub struct Progress {
-    workflow: Arc<Workflow>,
     state: RunState,
     started_at: Timestamp,
     reused: usize,
@@ -81,10 +80,10 @@ impl Progress {
     /// Before the first record.
     #[must_use]
     pub fn new(workflow: Arc<Workflow>) -> Self {
-        let state = RunState::new(&workflow);
         let templates = vec![TemplateProgress::default(); workflow.templates().len()];
+        let state = RunState::new(workflow);
         let (started_at, reused, recent) = (Timestamp::default(), 0, VecDeque::new());
-        Self { workflow, state, started_at, reused, templates, recent }
+        Self { state, started_at, reused, templates, recent }
     }
 
     /// Takes in the next record.
@@ -92,7 +91,7 @@ impl Progress {
     /// # Errors
     /// The record does not follow from those before it.
     pub fn apply(&mut self, record: &Record) -> Result<(), InvalidHistory> {
-        self.state.apply(&self.workflow, record)?;
+        self.state.apply(record)?;
         match &record.event {
             Event::RunStarted { .. } => {
                 self.started_at = record.at;
@@ -169,11 +168,11 @@ impl Progress {
         for (index, template) in self.templates.iter_mut().enumerate() {
             let id = spec::TemplateId::from_index(index);
             let is_left = |task: &TaskId| !self.state.task(*task).state.is_final();
-            let left = self.workflow.tasks_of(id).filter(is_left);
+            let left = self.state.workflow().tasks_of(id).filter(is_left);
             let (mut n, mut estimated, mut sum) = (0, 0_u64, Duration::ZERO);
             for task in left {
                 n += 1;
-                if let Some(estimate) = self.workflow.estimate(task) {
+                if let Some(estimate) = self.state.workflow().estimate(task) {
                     estimated += 1;
                     sum = sum + estimate;
                 }
@@ -184,13 +183,14 @@ impl Progress {
     }
 
     fn learn(&mut self, attempt: AttemptId, usage: &Usage) {
-        let template = &mut self.templates[self.workflow.template_of(attempt.task()).index()];
+        let template =
+            &mut self.templates[self.state.workflow().template_of(attempt.task()).index()];
         template.measured += 1;
         template.sum = template.sum + usage.elapsed();
     }
 
     fn ended(&mut self, at: Timestamp, task: TaskId) {
-        let template = &mut self.templates[self.workflow.template_of(task).index()];
+        let template = &mut self.templates[self.state.workflow().template_of(task).index()];
         template.left = template.left.saturating_sub(1);
         let second = at.0.div_euclid(1_000_000);
         match self.recent.back_mut() {
@@ -240,7 +240,8 @@ impl Progress {
         // Records do not name the tasks that a failure skips; spread them over all templates.
         left_seconds *= n_unfinished as f64 / (left.max(1)) as f64;
         for run in running {
-            let template = &self.templates[self.workflow.template_of(run.attempt.task()).index()];
+            let template =
+                &self.templates[self.state.workflow().template_of(run.attempt.task()).index()];
             let mean = self.expected(template).unwrap_or_default();
             left_seconds -= run.elapsed.min(mean).as_secs_f64();
         }

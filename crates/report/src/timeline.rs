@@ -6,6 +6,7 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use engine::cause::{FailureCause, LossCause};
 use engine::event::{Event, Record};
@@ -150,22 +151,22 @@ impl Timeline {
     /// # Errors
     /// The first record that does not follow from those before it.
     pub fn of<R: Borrow<Record>>(
-        workflow: &Workflow,
+        workflow: &Arc<Workflow>,
         records: impl IntoIterator<Item = R>,
     ) -> Result<Self, InvalidHistory> {
         let mut timeline = Self::new(workflow);
         for record in records {
-            timeline.apply(workflow, record.borrow())?;
+            timeline.apply(record.borrow())?;
         }
         Ok(timeline)
     }
 
     /// Before the first record; for callers whose source of records can fail.
     #[must_use]
-    pub fn new(workflow: &Workflow) -> Self {
+    pub fn new(workflow: &Arc<Workflow>) -> Self {
         let n = workflow.n_tasks();
         Self {
-            state: RunState::new(workflow),
+            state: RunState::new(Arc::clone(workflow)),
             attempts: Vec::new(),
             latest: vec![0; n],
             published_at: vec![None; n],
@@ -182,8 +183,8 @@ impl Timeline {
     ///
     /// # Errors
     /// The record does not follow from those before it; the timeline is then not to be used.
-    pub fn apply(&mut self, workflow: &Workflow, record: &Record) -> Result<(), InvalidHistory> {
-        self.state.apply(workflow, record)?;
+    pub fn apply(&mut self, record: &Record) -> Result<(), InvalidHistory> {
+        self.state.apply(record)?;
         let at = record.at;
         match &record.event {
             Event::RunStarted { reusable, .. } => {

@@ -106,7 +106,7 @@ proptest! {
         let mut timeline = Timeline::new(&story.workflow);
         for record in story.play() {
             progress.apply(&record).expect("the engine wrote it");
-            timeline.apply(&story.workflow, &record).expect("the engine wrote it");
+            timeline.apply(&record).expect("the engine wrote it");
             let view = progress.view(record.at);
             prop_assert_eq!(view.counts, report::summary::Counts::of(&story.workflow, &timeline));
             prop_assert_eq!(view.running.len(), view.counts.running);

@@ -70,7 +70,9 @@ fn a_status_says_what_runs_and_what_failed() {
     let story = story();
     let records = story.play();
     let until: Vec<_> = records.iter().filter(|record| record.at <= at(6.0)).collect();
-    let state = engine::RunState::replay(&story.workflow, until.iter().copied()).unwrap();
+    let state =
+        engine::RunState::replay(std::sync::Arc::clone(&story.workflow), until.iter().copied())
+            .unwrap();
     let status = Status::of(&story.workflow, &state, until.last().copied(), at(7.5));
     assert_eq!(
         status.text(),
@@ -80,7 +82,7 @@ fn a_status_says_what_runs_and_what_failed() {
 last event 14 at 2026-01-01 00:00:05 UTC: count[b] (try 2) started
 "
     );
-    let state = engine::RunState::replay(&story.workflow, &records).unwrap();
+    let state = engine::RunState::replay(std::sync::Arc::clone(&story.workflow), &records).unwrap();
     let status = Status::of(&story.workflow, &state, records.last(), at(11.0));
     assert_eq!(status.phase, "failed");
     assert!(status.text().contains("  failed merge: killed by signal 11 (1 attempt)\n"));

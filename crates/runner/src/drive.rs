@@ -7,7 +7,6 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -20,7 +19,7 @@ use engine::{
     Record, RunState, Usage,
 };
 use journal::{Journal, Seq, lease};
-use spec::{Site, TaskId, Timestamp, Workflow};
+use spec::{Site, TaskId, Timestamp};
 
 use crate::artifact;
 use crate::executor::{self, Executor};
@@ -91,8 +90,6 @@ pub struct Drive {
     pub maker: WorkMaker,
     /// Of `env_from`.
     pub environment: Environment,
-    /// The graph.
-    pub workflow: Arc<Workflow>,
     /// The places.
     pub site: Site,
     /// Where everything lies.
@@ -311,7 +308,7 @@ impl Loop<'_> {
         let mut refused = Vec::new();
         let state = self.drive.engine.state();
         for lease in leases {
-            match self.drive.maker.make(&self.drive.workflow, state, lease) {
+            match self.drive.maker.make(state.workflow(), state, lease) {
                 Ok(one) => work.push(one),
                 Err(why) => refused.push(cannot_start(allocation, lease.attempt, why)),
             }
@@ -338,13 +335,13 @@ impl Loop<'_> {
     fn check_reuse(&mut self, tasks: &[TaskId]) {
         let state = self.drive.engine.state();
         let keys = Keys {
-            workflow: &self.drive.workflow,
+            workflow: state.workflow(),
             maker: &self.drive.maker,
             environment: &self.drive.environment,
         };
         let checks = tasks.iter().map(|&task| Verification {
             task,
-            name: self.drive.workflow.task_name(task),
+            name: state.workflow().task_name(task),
             key: keys.of(state, task),
         });
         self.drive.results.verify(checks.collect());
@@ -375,14 +372,14 @@ impl Loop<'_> {
     /// Hands results to the history. It is never the truth: what is not saved is made again.
     fn save_results(&mut self, wait: bool) {
         self.results_at = Instant::now();
+        let state = self.drive.engine.state();
         let keys = Keys {
-            workflow: &self.drive.workflow,
+            workflow: state.workflow(),
             maker: &self.drive.maker,
             environment: &self.drive.environment,
         };
         let finished = std::mem::take(&mut self.finished);
-        let state = self.drive.engine.state();
-        let workflow = &self.drive.workflow;
+        let workflow = state.workflow();
         // A result that is never compared would only fill the history, row by row.
         let worth_keeping = finished.into_iter().filter(|&t| reuse::can_be_reused(workflow, t));
         let results = worth_keeping.filter_map(|task| {

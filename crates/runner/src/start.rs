@@ -188,7 +188,7 @@ fn take_over(
         let start = Start { plan, options: manifest.options.clone(), selected, reusable };
         Engine::start(workflow, start, clock())
     } else {
-        Engine::take_over(workflow, state, Epoch(lease.epoch().0), clock())
+        Engine::take_over(state, Epoch(lease.epoch().0), clock())
     };
     let site = manifest.site;
     let parts = Parts { run_dir, loaded, site, ledger, initial, past, messages, received };
@@ -199,10 +199,10 @@ fn take_over(
 fn open_journal(
     run_dir: &RunDir,
     manifest: &RunManifest,
-    workflow: &Workflow,
+    workflow: &Arc<Workflow>,
     setup: journal::Setup,
 ) -> Result<(Journal, RunState), Error> {
-    let mut state = RunState::new(workflow);
+    let mut state = RunState::new(Arc::clone(workflow));
     if !run_dir.journal().exists() {
         let journal = Journal::create(run_dir.path(), &manifest.workflow_name, setup);
         return Ok((journal.map_err(Error::Journal)?, state));
@@ -214,7 +214,7 @@ fn open_journal(
         }
         let applied = serde_json::from_str::<Record>(text)
             .map_err(|error| error.to_string())
-            .and_then(|record| state.apply(workflow, &record).map_err(|e| e.to_string()));
+            .and_then(|record| state.apply(&record).map_err(|e| e.to_string()));
         wrong = applied.err();
     };
     let (journal, _) = Journal::open(run_dir.path(), setup, visit).map_err(Error::Journal)?;
@@ -266,7 +266,6 @@ impl Parts {
             results: Results::start(project, run_dir.id(), past, observe),
             maker,
             environment: environment(&loaded.workflow),
-            workflow: loaded.workflow.clone(),
             site,
             run_dir: run_dir.clone(),
             messages: received,

@@ -31,7 +31,7 @@ impl FileKind {
 }
 
 /// Every path that a workflow declares, each once. Text lies end to end in one string.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct FileTable {
     text: String,
     ends: Vec<u32>,

@@ -25,7 +25,7 @@ pub struct Input {
 }
 
 /// A checked workflow.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Workflow {
     pub(crate) name: String,
     pub(crate) digest: Digest,

@@ -13,7 +13,7 @@ use engine::{AttemptId, RunState};
 use journal::{Follower, Seq};
 use report::printable::printable;
 use runner::load::Loaded;
-use spec::{TaskId, Workflow};
+use spec::TaskId;
 
 use super::standing;
 use crate::args::{Logs, RunChoice};
@@ -53,7 +53,6 @@ pub(crate) fn logs(args: &Logs, screen: Screen) -> Result<Code, Failure> {
 /// A run as its journal tells it, as far as it was read.
 struct History {
     run: PastRun,
-    workflow: std::sync::Arc<Workflow>,
     follower: Follower,
     state: RunState,
 }
@@ -62,8 +61,8 @@ impl History {
     fn open(run: PastRun, loaded: Loaded) -> Result<Self, Failure> {
         let follower =
             Follower::open(run.dir.path(), Seq(1)).map_err(|error| run.unreadable(error))?;
-        let state = RunState::new(&loaded.workflow);
-        Ok(Self { run, workflow: loaded.workflow, follower, state })
+        let state = RunState::new(loaded.workflow);
+        Ok(Self { run, follower, state })
     }
 
     /// Takes in what was written since.
@@ -74,9 +73,7 @@ impl History {
             .map_err(|error| self.run.unreadable(error))?;
         for text in texts {
             let record = self.run.record(&text)?;
-            self.state
-                .apply(&self.workflow, &record)
-                .map_err(|error| Failure::of(Code::Damaged, &error))?;
+            self.state.apply(&record).map_err(|error| Failure::of(Code::Damaged, &error))?;
         }
         Ok(())
     }
@@ -138,15 +135,15 @@ impl Stream {
 fn wanted(args: &Logs, history: &History, screen: Screen) -> Result<Vec<TaskId>, Failure> {
     let mut tasks = Vec::new();
     for name in &args.tasks {
-        let found = workflow::tasks_named(&history.workflow, name);
+        let found = workflow::tasks_named(history.state.workflow(), name);
         if found.is_empty() {
-            return Err(workflow::unknown_target(&history.workflow, name));
+            return Err(workflow::unknown_target(history.state.workflow(), name));
         }
         tasks.extend(found);
     }
     if args.tasks.is_empty() {
         if args.follow {
-            return Ok(history.workflow.tasks().collect());
+            return Ok(history.state.workflow().tasks().collect());
         }
         tasks.extend(history.state.failures().keys());
         if tasks.is_empty() {
@@ -168,7 +165,7 @@ fn show(
 ) -> Result<usize, Failure> {
     let chosen = args.attempt.map(|number| AttemptId(task, number));
     let Some(attempt) = chosen.or_else(|| history.latest(task)) else {
-        let name = history.workflow.task_name(task);
+        let name = history.state.workflow().task_name(task);
         screen.say(&format!("`{name}` has not run in run {}", history.run.id));
         return Ok(0);
     };
@@ -183,7 +180,7 @@ fn show(
         let bytes = std::fs::read(&path).map_err(|error| Failure::io("read", &path, &error))?;
         let bytes = args.lines.map_or(&bytes[..], |n| last_lines(&bytes, n));
         if is_named {
-            let name = history.workflow.task_name(task);
+            let name = history.state.workflow().task_name(task);
             let title = format!("==> {name}, try {}, std{} <==", attempt.number(), stream.name());
             screen.say(&screen.word(Tone::Faint, &printable(&title)));
         }
@@ -297,7 +294,7 @@ impl Tail {
         let Some(end) = self.pending.iter().rposition(|&byte| byte == b'\n') else {
             return Ok(());
         };
-        let name = history.workflow.task_name(self.attempt.task());
+        let name = history.state.workflow().task_name(self.attempt.task());
         let name = printable(&name);
         let mut text = Vec::new();
         for line in self.pending[..end].split(|&byte| byte == b'\n') {

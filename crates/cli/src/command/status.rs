@@ -23,7 +23,7 @@ pub(crate) fn status(args: &Status, screen: Screen) -> Result<Code, Failure> {
     let run = past_run::find(&args.run)?;
     let manifest = run.manifest()?;
     let workflow = run.load(&manifest, screen)?.workflow;
-    let mut progress = Progress::new(workflow.clone());
+    let mut progress = Progress::new(workflow);
     let records = run.records()?;
     for record in &records {
         progress.apply(record).map_err(|error| Failure::of(Code::Damaged, &error))?;
@@ -44,7 +44,7 @@ pub(crate) fn status(args: &Status, screen: Screen) -> Result<Code, Failure> {
         orchestrator: orchestrator.as_ref().map(Driver::of),
         standing: Standing {
             tasks: view.counts,
-            ..Standing::of(&workflow, progress.state(), last, now)
+            ..Standing::of(progress.state().workflow(), progress.state(), last, now)
         },
     };
     if args.json {

@@ -1,6 +1,5 @@
 //! A display that is drawn over: how far the run is, what runs, and when it will be done.
 
-use std::sync::Arc;
 use std::time::{Duration as StdDuration, Instant};
 
 use engine::{Record, RunState};
@@ -10,7 +9,7 @@ use report::printable::clipped;
 use report::progress::{Running, View};
 use report::quantity::count;
 use runner::drive::Observer;
-use spec::{Timestamp, Workflow};
+use spec::Timestamp;
 
 use super::story::{self, Detail};
 use crate::screen::{Screen, Tone};
@@ -24,7 +23,6 @@ const INTERVAL: StdDuration = StdDuration::from_millis(100);
 /// The display.
 pub(crate) struct Bars {
     screen: Screen,
-    workflow: Arc<Workflow>,
     progress: Progress,
     lines: MultiProgress,
     running: Vec<ProgressBar>,
@@ -35,7 +33,7 @@ pub(crate) struct Bars {
 impl Bars {
     /// Of a run that has come as far as `progress` says.
     #[must_use]
-    pub(crate) fn new(workflow: Arc<Workflow>, progress: Progress, screen: Screen) -> Self {
+    pub(crate) fn new(progress: Progress, screen: Screen) -> Self {
         let hz = u8::try_from(1_000 / INTERVAL.as_millis()).unwrap_or(u8::MAX);
         let lines = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(hz));
         let bar = lines.add(ProgressBar::new(0));
@@ -43,15 +41,7 @@ impl Bars {
             if screen.paints_err() { "{bar:30.green/white.dim} {msg}" } else { "{bar:30} {msg}" };
         let style = ProgressStyle::with_template(template).expect("the template is ours");
         bar.set_style(style.progress_chars("━━─"));
-        Self {
-            screen,
-            workflow,
-            progress,
-            lines,
-            running: Vec::new(),
-            bar,
-            drawn_at: Instant::now(),
-        }
+        Self { screen, progress, lines, running: Vec::new(), bar, drawn_at: Instant::now() }
     }
 
     fn draw(&mut self, now: Timestamp) {
@@ -94,7 +84,7 @@ impl Bars {
     fn line_of(&self, running: &Running) -> String {
         let elapsed = self.screen.word(Tone::Faint, &format!("{:>7}", running.elapsed.to_string()));
         let width = self.screen.width().saturating_sub(14);
-        let name = self.workflow.task_name(running.attempt.task());
+        let name = self.progress.state().workflow().task_name(running.attempt.task());
         let again = match running.attempt.number() {
             1 => String::new(),
             n => format!(" (try {n})"),
@@ -123,12 +113,12 @@ impl Bars {
 }
 
 impl Observer for Bars {
-    fn recorded(&mut self, record: &Record, _: &RunState) {
+    fn recorded(&mut self, record: &Record, state: &RunState) {
         // What cannot be shown is no reason to stop a run.
         if self.progress.state().seq() < record.seq {
             let _ = self.progress.apply(record);
         }
-        if let Some(sentence) = story::of(record, &self.workflow, Detail::Notable) {
+        if let Some(sentence) = story::of(record, state.workflow(), Detail::Notable) {
             self.lines.suspend(|| self.screen.say(&sentence));
         }
         match record.event {

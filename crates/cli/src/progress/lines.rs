@@ -1,12 +1,10 @@
 //! Plain lines, for pipes, logs and terminals that cannot be drawn over.
 
-use std::sync::Arc;
-
 use engine::task_state::TaskState;
 use engine::{Record, RunState};
 use report::quantity::{count, plural};
 use runner::drive::Observer;
-use spec::{Duration, Timestamp, Workflow};
+use spec::{Duration, Timestamp};
 
 use super::story::{self, Detail};
 use crate::screen::{Screen, Tone};
@@ -20,17 +18,16 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// A line for each start and end, or a summary now and then.
 pub(crate) struct Lines {
     screen: Screen,
-    workflow: Arc<Workflow>,
     /// The first record of this session.
     began_at: Option<Timestamp>,
     said_at: Timestamp,
 }
 
 impl Lines {
-    /// Of a run of this workflow.
+    /// Of a run from here on.
     #[must_use]
-    pub(crate) fn new(workflow: Arc<Workflow>, screen: Screen) -> Self {
-        Self { screen, workflow, began_at: None, said_at: Timestamp(0) }
+    pub(crate) fn new(screen: Screen) -> Self {
+        Self { screen, began_at: None, said_at: Timestamp(0) }
     }
 
     fn say(&self, at: Timestamp, text: &str) {
@@ -45,7 +42,7 @@ impl Observer for Lines {
         self.began_at.get_or_insert(record.at);
         let is_large = state.n_selected() > EACH_TASK_MAX;
         let detail = if is_large { Detail::Notable } else { Detail::Everything };
-        if let Some(sentence) = story::of(record, &self.workflow, detail) {
+        if let Some(sentence) = story::of(record, state.workflow(), detail) {
             self.say(record.at, &sentence);
         }
     }

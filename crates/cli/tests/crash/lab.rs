@@ -92,7 +92,8 @@ impl Lab {
         let source = std::fs::read(self.project().join("workflow.yaml")).unwrap();
         let source = spec::diagnostic::Source::from_bytes("workflow.yaml", source).unwrap();
         let (workflow, _) = spec::workflow_file::parse(&source, &BTreeMap::new());
-        RunState::replay(&workflow.expect("a sound workflow"), &self.records()).expect("a history")
+        RunState::replay(workflow.expect("a sound workflow").into(), &self.records())
+            .expect("a history")
     }
 
     /// Content of everything in the project but our own folder.

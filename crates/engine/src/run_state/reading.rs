@@ -1,9 +1,10 @@
 //! What readers ask of the state of a run; nothing here changes it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use plan::{Plan, ShardId};
-use spec::{TaskId, Timestamp, ZoneId};
+use spec::{TaskId, Timestamp, Workflow, ZoneId};
 
 use super::{Allocation, CommittedAttempt, LiveAttempt, RunState, TaskRow};
 use crate::cause::FailureCause;
@@ -14,6 +15,12 @@ use crate::phase::Phase;
 use crate::task_state::TaskState;
 
 impl RunState {
+    /// The graph as it is by now.
+    #[must_use]
+    pub fn workflow(&self) -> &Arc<Workflow> {
+        &self.graph.0
+    }
+
     /// The number of the last record.
     #[must_use]
     pub fn seq(&self) -> u64 {

@@ -76,7 +76,7 @@ fn chosen(name: &str) -> Option<u64> {
 fn check_end(ran: &Ran) {
     let Ran { case, records, checks, store, .. } = ran;
     let state = checks.state();
-    let replayed = engine::RunState::replay(&case.workflow, records);
+    let replayed = engine::RunState::replay(std::sync::Arc::clone(&case.workflow), records);
     assert_eq!(replayed.as_ref(), Ok(state), "S11: replay gives another state");
     assert!(state.live().is_empty() && state.committed().is_empty(), "something is left over");
     for (id, row) in state.allocations() {

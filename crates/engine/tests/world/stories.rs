@@ -236,12 +236,12 @@ fn being_stopped_is_not_held_against_a_task() {
 fn a_commit_of_another_generation_is_no_history_of_ours() {
     let mut story = Story::new(&[vec![]], Shards::Singletons(1), Options::default());
     story.commits(0);
-    assert!(RunState::replay(&story.workflow, &story.records).is_ok());
+    assert!(RunState::replay(Arc::clone(&story.workflow), &story.records).is_ok());
     for record in &mut story.records {
         if let Event::AttemptCommitted { generation, .. } = &mut record.event {
             *generation = Generation(2);
         }
     }
-    let error = RunState::replay(&story.workflow, &story.records).unwrap_err();
+    let error = RunState::replay(Arc::clone(&story.workflow), &story.records).unwrap_err();
     assert!(error.why.contains("generation"), "{error}");
 }

@@ -12,7 +12,7 @@ use crate::workflow::Workflow;
 const MAX_COMPONENT: usize = 200;
 
 /// What a [`Workflow`] has no place for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Replay {
     /// By task.
     pub(super) ids: Texts,
