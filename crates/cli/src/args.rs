@@ -54,8 +54,10 @@ pub(crate) enum Command {
     Runs(Runs),
     /// Say how far a run is
     Status(Status),
-    /// Show what tasks printed
+    /// Show what tasks printed, and what they were told to run
     Logs(Logs),
+    /// Say why a task ran, did not have to, could not, or waits
+    Why(Why),
     /// Go on with a run that was interrupted
     Resume(Resume),
     /// Stop a run for good
@@ -291,10 +293,12 @@ pub(crate) struct Status {
 #[command(after_help = "\
 Examples:
   foreshard logs                       the tasks that failed in the latest run
+  foreshard logs --failed --tail 5     the last lines of each of them
   foreshard logs 'align[a]'            one task
   foreshard logs align                 all tasks of `align`
   foreshard logs -f 'align[a]'         follow it while it runs
-  foreshard logs --stderr --lines 20 'align[a]'")]
+  foreshard logs --stderr --tail 20 'align[a]'
+  foreshard logs --command 'align[a]'  what it was told to run, as a script")]
 pub(crate) struct Logs {
     /// Tasks, or whole entries under `tasks:`; default: those that failed
     #[arg(value_name = "TASK")]
@@ -307,6 +311,9 @@ pub(crate) struct Logs {
     /// Go on printing what is added, until the tasks have ended
     #[arg(short, long)]
     pub(crate) follow: bool,
+    /// Only tasks that failed, or failed and are tried again; 20 lines of each unless told otherwise
+    #[arg(long, conflicts_with = "follow")]
+    pub(crate) failed: bool,
     /// Only standard output
     #[arg(long, conflicts_with = "stderr")]
     pub(crate) stdout: bool,
@@ -317,11 +324,45 @@ pub(crate) struct Logs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) attempt: Option<u32>,
     /// Only the last lines
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, visible_alias = "tail", value_name = "N")]
     pub(crate) lines: Option<usize>,
     /// Print where the logs lie instead of what is in them
     #[arg(long, conflicts_with_all = ["follow", "lines"])]
     pub(crate) path: bool,
+    /// Print what was run instead: the exact command and what was set for it, as a script
+    #[arg(long, conflicts_with_all = ["follow", "lines", "path", "stdout", "stderr"])]
+    pub(crate) command: bool,
+    /// Print all of it as JSON: what was run, with what, and what it printed
+    #[arg(long, conflicts_with_all = ["follow", "path", "command"])]
+    pub(crate) json: bool,
+}
+
+/// `why`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  foreshard why 'align[a]'                       in the latest run
+  foreshard why align --run 20250601-12          all tasks of `align`, in another one
+  foreshard why 'align[a]' --plan workflow.yaml  what would become of it in a run now
+  foreshard why 'align[a]' --json")]
+pub(crate) struct Why {
+    /// A task, or a whole entry under `tasks:`
+    #[arg(value_name = "TASK")]
+    pub(crate) task: String,
+    /// The run, or the beginning of its name; default: the latest
+    #[arg(long, value_name = "RUN", conflicts_with = "plan")]
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) project: ProjectChoice,
+    /// Say what would become of it if this workflow were run now
+    #[arg(long, value_name = "FILE", conflicts_with = "project")]
+    pub(crate) plan: Option<PathBuf>,
+    /// With `--plan`: set a parameter; can be given several times
+    #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = name_and_value, requires = "plan")]
+    pub(crate) params: Vec<(String, String)>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `resume`.

@@ -14,6 +14,7 @@ mod failure;
 mod machine;
 mod past_run;
 mod progress;
+mod recorded;
 mod refusal;
 mod screen;
 mod session;

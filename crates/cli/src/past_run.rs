@@ -194,6 +194,12 @@ pub(crate) fn all(choice: &ProjectChoice) -> Result<Vec<PastRun>, Failure> {
     Ok(runs_of(&projects(choice)?))
 }
 
+/// All runs of one project, oldest first.
+#[must_use]
+pub(crate) fn of_project(project: &Project) -> Vec<PastRun> {
+    runs_of(std::slice::from_ref(project))
+}
+
 fn no_runs() -> Failure {
     Failure::invalid("there are no runs yet").hint(
         "`foreshard run FILE` starts one; `--project DIR` names the folder of another workflow",

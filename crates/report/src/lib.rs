@@ -6,9 +6,11 @@
 //! Reading order: [`timeline`], the one fold over records; [`work`], [`critical_path`],
 //! [`lower_bound`] and [`templates`], which measure it; [`summary`], which says it all in one
 //! value; then the renderers: [`text`], [`html`], [`graph`]. While a run lives, [`progress`],
-//! [`status`] and [`words`] answer; before it, [`dry_run`].
+//! [`status`] and [`words`] answer; before it, [`dry_run`]. [`account`] tells of one task.
 
+pub mod account;
 pub mod critical_path;
+pub mod definition;
 pub mod dry_run;
 pub mod graph;
 pub mod html;

@@ -22,6 +22,7 @@ pub mod manifest;
 pub mod process;
 pub mod protocol;
 pub mod publishing;
+pub mod record;
 pub mod replay;
 pub mod results;
 pub mod reuse;

@@ -9,11 +9,14 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::task_state::TaskState;
 use engine::{AttemptId, RunState};
 use journal::{Follower, Seq};
 use report::printable::printable;
 use runner::load::Loaded;
 use spec::TaskId;
+
+mod told;
 
 use super::standing;
 use crate::args::{Logs, RunChoice};
@@ -22,6 +25,9 @@ use crate::failure::Failure;
 use crate::past_run::{self, PastRun};
 use crate::screen::{Screen, Tone};
 use crate::workflow;
+
+/// How many lines of a failed task are shown unless told otherwise.
+const FAILED_LINES: usize = 20;
 
 /// How often a followed run is looked at.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -34,15 +40,19 @@ pub(crate) fn logs(args: &Logs, screen: Screen) -> Result<Code, Failure> {
     let choice = RunChoice { run: args.run.clone(), project: args.project.clone() };
     let run = past_run::find(&choice)?;
     let loaded = run.load(&run.manifest()?, screen)?;
+    let begun_with = loaded.workflow.clone();
     let mut history = History::open(run, loaded)?;
     history.read_on()?;
     let tasks = wanted(args, &history, screen)?;
+    if args.command || args.json {
+        return told::tell(args, &history.run, &begun_with, &tasks, screen);
+    }
     if args.follow {
         return follow(args, &mut history, &tasks, screen);
     }
     let mut shown = 0;
     for task in &tasks {
-        shown += show(args, &history, *task, tasks.len() > 1, screen)?;
+        shown += show(args, &history, *task, tasks.len() > 1 || args.failed, screen)?;
     }
     if shown == 0 && !tasks.is_empty() {
         screen.say("nothing was printed");
@@ -132,6 +142,11 @@ impl Stream {
     }
 }
 
+/// How many of the last lines are wanted; all of them if none.
+fn lines_wanted(args: &Logs) -> Option<usize> {
+    args.lines.or_else(|| args.failed.then_some(FAILED_LINES))
+}
+
 fn wanted(args: &Logs, history: &History, screen: Screen) -> Result<Vec<TaskId>, Failure> {
     let mut tasks = Vec::new();
     for name in &args.tasks {
@@ -141,11 +156,14 @@ fn wanted(args: &Logs, history: &History, screen: Screen) -> Result<Vec<TaskId>,
         }
         tasks.extend(found);
     }
+    if args.tasks.is_empty() && args.follow {
+        return Ok(history.state.workflow().tasks().collect());
+    }
     if args.tasks.is_empty() {
-        if args.follow {
-            return Ok(history.state.workflow().tasks().collect());
-        }
-        tasks.extend(history.state.failures().keys());
+        tasks.extend(history.state.workflow().tasks());
+    }
+    if args.tasks.is_empty() || args.failed {
+        tasks.retain(|&task| has_failed(history, task));
         if tasks.is_empty() {
             screen.say(&format!("no task of run {} has failed", history.run.id));
             let hint = screen.word(Tone::Helpful, "hint:");
@@ -153,6 +171,11 @@ fn wanted(args: &Logs, history: &History, screen: Screen) -> Result<Vec<TaskId>,
         }
     }
     Ok(tasks)
+}
+
+/// Whether a task failed for good, or failed and is tried again.
+fn has_failed(history: &History, task: TaskId) -> bool {
+    matches!(history.state.task(task).state, TaskState::Failed | TaskState::Held)
 }
 
 /// Prints what a task has printed so far; says how many files there were.
@@ -178,15 +201,31 @@ fn show(
             continue;
         }
         let bytes = std::fs::read(&path).map_err(|error| Failure::io("read", &path, &error))?;
-        let bytes = args.lines.map_or(&bytes[..], |n| last_lines(&bytes, n));
+        let bytes = lines_wanted(args).map_or(&bytes[..], |n| last_lines(&bytes, n));
         if is_named {
-            let name = history.state.workflow().task_name(task);
-            let title = format!("==> {name}, try {}, std{} <==", attempt.number(), stream.name());
-            screen.say(&screen.word(Tone::Faint, &printable(&title)));
+            let title = title(history, attempt, &format!("std{}", stream.name()));
+            screen.print(&(screen.datum(Tone::Faint, &title) + "\n"))?;
         }
         write_out(bytes)?;
+        if is_named && !bytes.is_empty() && !bytes.ends_with(b"\n") {
+            screen.print("\n")?;
+        }
+    }
+    if shown == 0 && args.failed {
+        let title = title(history, attempt, "printed nothing");
+        screen.print(&(screen.datum(Tone::Faint, &title) + "\n"))?;
+        shown += 1;
     }
     Ok(shown)
+}
+
+/// What stands before the log of one of several tasks.
+fn title(history: &History, attempt: AttemptId, what: &str) -> String {
+    let name = history.state.workflow().task_name(attempt.task());
+    let cause = history.state.failures().get(&attempt.task());
+    let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+    let title = format!("==> {name}, try {}, {what}{cause} <==", attempt.number());
+    printable(&title).into_owned()
 }
 
 fn write_out(bytes: &[u8]) -> Result<(), Failure> {

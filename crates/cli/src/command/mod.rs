@@ -17,6 +17,7 @@ mod schema;
 mod site;
 mod standing;
 mod status;
+mod why;
 
 use std::path::Path;
 
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command, screen: Screen) -> Result<Code, Failure> {
         Command::Runs(args) => runs::runs(&args, screen),
         Command::Status(args) => status::status(&args, screen),
         Command::Logs(args) => logs::logs(&args, screen),
+        Command::Why(args) => why::why(&args, screen),
         Command::Resume(args) => resume::resume(&args, screen),
         Command::Cancel(args) => cancel::cancel(&args, screen),
         Command::Report(args) => report::report(&args, screen),

@@ -1,7 +1,5 @@
 //! One task of the file becomes one template.
 
-mod surroundings;
-
 use std::ops::Range;
 
 use super::fanout::Fanout;
@@ -17,7 +15,7 @@ use crate::source::scalar::Scalar;
 use crate::template::{Per, Retries, Template};
 use crate::units::Duration;
 
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 17] = [
     "run",
     "argv",
     "inputs",
@@ -35,13 +33,10 @@ const FIELDS: [&str; 20] = [
     "env",
     "env_from",
     "workdir",
-    "setup",
-    "image",
-    "secrets",
 ];
 
 /// The fields that `defaults` can hold.
-pub(super) const DEFAULT_FIELDS: [&str; 13] = [
+pub(super) const DEFAULT_FIELDS: [&str; 10] = [
     "resources",
     "estimate",
     "priority",
@@ -52,9 +47,6 @@ pub(super) const DEFAULT_FIELDS: [&str; 13] = [
     "env",
     "env_from",
     "workdir",
-    "setup",
-    "image",
-    "secrets",
 ];
 
 const MAX_COUNTABLE: i64 = 1 << 40;
@@ -106,7 +98,6 @@ impl<'r, 'a> Reader<'r, 'a> {
         let template = Template {
             name: name.to_owned(),
             command: command.unwrap_or(CommandTemplate::Argv(Vec::new())),
-            setup: fields.setup(&scope, diagnostics),
             variables,
             inputs: inputs.iter().map(SlotDraft::slot).collect(),
             outputs: outputs.iter().map(SlotDraft::slot).collect(),
@@ -155,8 +146,6 @@ impl<'r> TaskFields<'r, '_> {
         let priority = self.value("priority", priority, diagnostics).unwrap_or(0);
         let template = Template {
             name: name.to_owned(),
-            image: self.image(diagnostics),
-            secrets: self.secrets(diagnostics),
             env_from: self.env_from(diagnostics),
             workdir: self.workdir(diagnostics),
             resources: Per::Same(self.resources(diagnostics)),
