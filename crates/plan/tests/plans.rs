@@ -82,6 +82,7 @@ fn site(zones: &[&[u32]]) -> Site {
         pools: nodes.iter().map(pool).collect(),
         trace: None,
         wrap: Vec::new(),
+        images: Vec::new(),
     };
     let zones = zones.iter().enumerate().map(zone).collect();
     Site { zones, links: Vec::new(), policy: Policy::balanced() }

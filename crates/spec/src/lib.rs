@@ -25,6 +25,7 @@ pub mod units;
 pub mod wfformat;
 pub mod workflow;
 pub mod workflow_file;
+pub mod wrap;
 
 pub use digest::Digest;
 pub use id::{FileId, TaskId, TemplateId, ZoneId};

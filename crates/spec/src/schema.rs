@@ -26,6 +26,7 @@ pub fn workflow() -> Value {
                 "about": about("what it is for", text()),
             })), &[]),
         ]))),
+        "secrets": about("name: where the value is kept", map_of(secret())),
         "defaults": about("fields for all tasks that do not say otherwise", reference("common")),
         "tasks": about("name: task; the order does not matter", map_of(reference("task"))),
     });
@@ -66,6 +67,15 @@ pub fn site() -> Value {
     schema["$schema"] = json!(DIALECT);
     schema["title"] = json!("Foreshard site file");
     schema
+}
+
+fn secret() -> Value {
+    let place = |field: &str, schema: Value| object(vec![(field.to_owned(), schema)], &[field]);
+    one_of([
+        place("env", about("a variable that foreshard is started with", text())),
+        place("file", about("a file: absolute, ~/…, or relative to the project", text())),
+        place("command", about("a program that prints it, and its arguments", list_of(scalar()))),
+    ])
 }
 
 /// What only a task has.
@@ -114,6 +124,9 @@ fn common_fields() -> Vec<(String, Value)> {
         "env": about("variables of the command", map_of(scalar())),
         "env_from": about("outside variables that, when they change, make it run again", texts()),
         "workdir": about("where the command starts", text()),
+        "setup": about("lines for the same shell, before the command", texts()),
+        "image": about("what the command runs in; the site says how", text()),
+        "secrets": about("names of secrets that it is given as variables", texts()),
     }))
 }
 
@@ -134,6 +147,10 @@ fn zone() -> Value {
         "domains": about("what its machines may be lost or wrong together by", object(fields(domains), &[])),
         "pools": about("name: pool; like resources inside the zone", map_of(pool())),
         "wrap": about("every command of the zone is run through this", list_of(scalar())),
+        "images": about("pattern of images: how commands run in them; others are refused", map_of(object(fields(json!({
+            "wrap": about("words around the command, with {image}, {folder}, {project}", list_of(scalar())),
+            "resolve": about("prints what {image} stands for, such as its digest", list_of(scalar())),
+        })), &["wrap"]))),
         "trace": about("recorded availability, for simulation", text()),
     });
     object(fields(zone), &["pools"])

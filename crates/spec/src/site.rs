@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::assemble::compile_glob;
 use crate::id::ZoneId;
 use crate::resources::Resources;
 use crate::units::{Bytes, Duration};
@@ -32,8 +33,22 @@ pub struct Zone {
     pub pools: Vec<Pool>,
     /// Recorded availability, for simulation.
     pub trace: Option<String>,
-    /// A command line that every task of this zone is run through.
+    /// Words around every command of this zone; see [`wrap`](crate::wrap).
     pub wrap: Vec<String>,
+    /// Which images commands can run in, and how, in the order of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImageRule>,
+}
+
+/// How commands run in the images of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRule {
+    /// A pattern of images as workflows name them.
+    pub pattern: String,
+    /// Words around the command, inside those of the zone.
+    pub wrap: Vec<String>,
+    /// A command line that prints what `{image}` stands for from then on, such as its digest.
+    pub resolve: Vec<String>,
 }
 
 /// What carries out work in a zone.
@@ -157,6 +172,7 @@ impl Site {
             pools: vec![pool],
             trace: None,
             wrap: Vec::new(),
+            images: Vec::new(),
         };
         Self { zones: vec![zone], links: Vec::new(), policy: Policy::balanced() }
     }
@@ -174,6 +190,16 @@ impl Site {
 }
 
 impl Zone {
+    /// How commands run in this image; none if the zone does not allow it. The first pattern in
+    /// the file that matches decides.
+    #[must_use]
+    pub fn image_rule(&self, image: &str) -> Option<&ImageRule> {
+        self.images.iter().find(|rule| {
+            let glob = compile_glob(&rule.pattern);
+            glob.is_ok_and(|glob| glob.compile_matcher().is_match(image))
+        })
+    }
+
     /// What the zone holds in all, over its pools and their nodes.
     #[must_use]
     pub fn capacity(&self) -> Resources {

@@ -5,6 +5,7 @@
 
 mod pool;
 mod render;
+mod wraps;
 
 use std::ops::Range;
 
@@ -22,8 +23,8 @@ use crate::units::{Bytes, Duration};
 pub const VERSION: i64 = 1;
 
 pub(crate) const FIELDS: [&str; 4] = ["foreshard", "zones", "links", "policy"];
-pub(crate) const ZONE_FIELDS: [&str; 6] =
-    ["backend", "location", "domains", "pools", "wrap", "trace"];
+pub(crate) const ZONE_FIELDS: [&str; 7] =
+    ["backend", "location", "domains", "pools", "wrap", "images", "trace"];
 pub(crate) const LOCATION_FIELDS: [&str; 2] = ["region", "zone"];
 pub(crate) const DOMAIN_FIELDS: [&str; 4] = ["host", "rack", "region", "image"];
 pub(crate) const LINK_FIELDS: [&str; 4] = ["between", "latency", "bandwidth", "price_per_gb"];
@@ -116,7 +117,8 @@ impl Reader {
             domains,
             pools,
             trace: self.text(&fields, "trace"),
-            wrap: self.words(&fields, "wrap"),
+            wrap: self.zone_wrap(&fields),
+            images: self.images(&fields),
         })
     }
 

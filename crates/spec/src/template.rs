@@ -182,6 +182,29 @@ pub struct Slot {
     pub path: TextTemplate,
 }
 
+/// A value that must stay where it is kept: the name a task knows it by, and where to get it.
+///
+/// Never the value itself: whoever starts the task asks for it then.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Secret {
+    /// The variable that holds it in the environment of the task.
+    pub name: String,
+    /// Where it is kept.
+    pub source: SecretSource,
+}
+
+/// Where a secret is kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretSource {
+    /// A variable of the environment that `foreshard` was started with.
+    Env(String),
+    /// A file: absolute, below the home folder (`~/…`), or relative to the project.
+    File(String),
+    /// A program that prints it, and its arguments.
+    Command(Vec<String>),
+}
+
 /// A task as declared in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
@@ -189,6 +212,10 @@ pub struct Template {
     pub name: String,
     /// `run` or `argv`.
     pub command: CommandTemplate,
+    /// `setup`: lines for the same shell, before the command.
+    pub setup: Option<TextTemplate>,
+    /// `image`: what the command runs in, as the file names it.
+    pub image: Option<String>,
     /// `foreach` or `matrix`; empty for a single task.
     pub variables: Vec<Variable>,
     /// `inputs`, in order. A slot made from `outputs_of` holds many files.
@@ -199,6 +226,8 @@ pub struct Template {
     pub env: Vec<(String, TextTemplate)>,
     /// `env_from`: names of variables whose outside value counts as an input of the task.
     pub env_from: Vec<String>,
+    /// `secrets`, in the order of the file.
+    pub secrets: Vec<Secret>,
     /// `workdir`, relative to the project.
     pub workdir: Option<String>,
     /// `resources`.
@@ -236,11 +265,14 @@ impl Default for Template {
         Self {
             name: String::new(),
             command: CommandTemplate::Argv(Vec::new()),
+            setup: None,
+            image: None,
             variables: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
             env: Vec::new(),
             env_from: Vec::new(),
+            secrets: Vec::new(),
             workdir: None,
             resources: Per::Same(resources),
             estimate: Per::Same(None),

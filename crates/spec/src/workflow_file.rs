@@ -9,6 +9,7 @@ mod graph_errors;
 mod params;
 mod paths;
 mod rows;
+mod secrets;
 mod slots;
 mod task;
 mod values;
@@ -24,13 +25,13 @@ use crate::digest::Digest;
 use crate::source::fields::Fields;
 use crate::source::scalar::Scalar;
 use crate::source::{self, Node};
-use crate::template::{Template, Value};
+use crate::template::{SecretSource, Template, Value};
 use crate::workflow::Workflow;
 
 /// The version of the format that is read.
 pub const VERSION: i64 = 1;
 
-const FIELDS: [&str; 5] = ["foreshard", "name", "params", "defaults", "tasks"];
+const FIELDS: [&str; 6] = ["foreshard", "name", "params", "secrets", "defaults", "tasks"];
 
 /// Reads a workflow. `overrides` are parameters as given on the command line, by name.
 ///
@@ -70,7 +71,8 @@ fn read(
     let known = task::DEFAULT_FIELDS;
     let defaults =
         fields.get("defaults").and_then(|n| Fields::open(n, "`defaults`", &known, diagnostics));
-    let reader = Reader { text: &source.text, params: &params, defaults };
+    let secrets = secrets::read(fields.get("secrets"), diagnostics);
+    let reader = Reader { text: &source.text, params: &params, secrets: &secrets, defaults };
     let (names, drafts) = reader.tasks(&fields, diagnostics);
     let layout = rows::lay_out(&names, &drafts, diagnostics);
     let digest = digest(source, &params);
@@ -156,6 +158,7 @@ struct Reader<'r, 'a> {
     /// The whole file, in which spans point.
     text: &'r str,
     params: &'r BTreeMap<String, Value>,
+    secrets: &'r BTreeMap<String, SecretSource>,
     defaults: Option<Fields<'r, 'a>>,
 }
 

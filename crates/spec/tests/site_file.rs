@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use spec::ZoneId;
 use spec::diagnostic::{Diagnostic, Source};
 use spec::resources::{MilliCpus, Resources};
-use spec::site::{Backend, Domains, Link, Location, Policy, Pool, Site, Weights, Zone};
+use spec::site::{Backend, Domains, ImageRule, Link, Location, Policy, Pool, Site, Weights, Zone};
 use spec::site_file::{parse, render};
 use spec::units::{Bytes, Duration};
 
@@ -154,6 +154,21 @@ fn word() -> impl Strategy<Value = String> {
     "[ -~]{1,12}|\\PC{1,4}"
 }
 
+/// Braces could make a placeholder of it.
+fn plain_word() -> impl Strategy<Value = String> {
+    word().prop_map(|word| word.replace('{', "("))
+}
+
+prop_compose! {
+    fn image_rule()(
+        pattern in "[a-z/*?]{1,8}", mut wrap in proptest::collection::vec(plain_word(), 1..3),
+        resolve in proptest::collection::vec(plain_word(), 0..2),
+    ) -> ImageRule {
+        wrap.push("{image}".to_owned());
+        ImageRule { pattern, wrap, resolve }
+    }
+}
+
 fn number() -> impl Strategy<Value = f64> {
     (0_u32..1_000_000).prop_map(|n| f64::from(n) / 997.0)
 }
@@ -177,7 +192,8 @@ prop_compose! {
     fn zone()(
         name in name(), slurm in any::<bool>(), texts in proptest::collection::vec(word(), 6),
         mut pools in proptest::collection::vec(pool(), 1..3),
-        trace in proptest::option::of(word()), wrap in proptest::collection::vec(word(), 0..3),
+        trace in proptest::option::of(word()), wrap in proptest::collection::vec(plain_word(), 0..3),
+        mut images in proptest::collection::vec(image_rule(), 0..3),
     ) -> Zone {
         let mut text = texts.into_iter();
         let mut next = || text.next().unwrap_or_default();
@@ -185,7 +201,9 @@ prop_compose! {
         let backend = if slurm { Backend::Slurm } else { Backend::Local };
         let location = Location { region: next(), zone: next() };
         let domains = Domains { host: next(), rack: next(), region: next(), image: next() };
-        Zone { name, backend, location, domains, pools, trace, wrap }
+        images.sort_by(|a, b| a.pattern.cmp(&b.pattern));
+        images.dedup_by_key(|rule| rule.pattern.clone());
+        Zone { name, backend, location, domains, pools, trace, wrap, images }
     }
 }
 

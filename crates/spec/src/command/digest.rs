@@ -10,8 +10,8 @@ use crate::workflow::Workflow;
 const VERSION: &[u8] = b"foreshard command 1";
 
 impl Workflow {
-    /// The digest of a task's command: text, parameters and variables by value, declared paths,
-    /// `env`, `env_from` and `workdir`. What is only known when it runs (cpus, memory, attempt,
+    /// The digest of a task's command: text, `setup`, parameters and variables by value, declared
+    /// paths, `env`, `env_from`, `workdir`, and secrets by name and place. What is only known when it runs (cpus, memory, attempt,
     /// project) counts by name: the result must not depend on it.
     #[must_use]
     pub fn command_digest(&self, task: TaskId) -> Digest {
@@ -26,6 +26,13 @@ impl Workflow {
                 parts.mark("argv");
                 arguments.iter().for_each(|argument| parts.text(argument));
             }
+        }
+        if let Some(lines) = &template.setup {
+            parts.mark("setup");
+            parts.text(lines);
+        }
+        for secret in &template.secrets {
+            parts.pair("secret", &format!("{secret:?}"));
         }
         for (name, text) in &template.env {
             parts.pair("env", name);
@@ -113,6 +120,7 @@ fn names_variable(template: &Template, variable: &str) -> bool {
     };
     arguments
         .iter()
+        .chain(&template.setup)
         .chain(template.env.iter().map(|(_, text)| text))
         .flat_map(|text| &text.0)
         .any(|segment| matches!(segment, Segment::Literal(text) if text.contains(variable)))

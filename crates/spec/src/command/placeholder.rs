@@ -11,8 +11,9 @@ use crate::diagnostic::nearest;
 use crate::template::Value;
 
 /// Names that no parameter's or variable's placeholder can have.
-pub const RESERVED: [&str; 9] =
-    ["params", "inputs", "outputs", "cpus", "memory", "attempt", "task", "project", "run"];
+pub const RESERVED: [&str; 10] = [
+    "params", "inputs", "outputs", "cpus", "memory", "attempt", "task", "project", "run", "secrets",
+];
 
 /// What the placeholders of one text may name.
 #[derive(Clone, Copy, Debug)]
@@ -153,6 +154,11 @@ fn name_len(text: &str) -> Option<usize> {
 fn resolve(name: &str, scope: &Scope<'_>) -> Result<Placeholder, (String, String)> {
     if let Some(found) = known(name, scope) {
         return found;
+    }
+    if let Some(secret) = name.strip_prefix("secrets.") {
+        let message = format!("`{{{name}}}` would show a secret to everybody who lists processes");
+        let help = format!("write `secrets: [{secret}]` and let the command read `${secret}`");
+        return Err((message, help));
     }
     let message = format!("`{{{name}}}` names nothing here");
     let names = candidates(scope);

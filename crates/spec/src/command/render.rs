@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::{CommandTemplate, MemoryUnit, Placeholder, Quoting, Segment, TextTemplate};
 use crate::id::TaskId;
 use crate::resources::Resources;
-use crate::template::Value;
+use crate::template::{Template, Value};
 use crate::workflow::Workflow;
 
 /// The longest argument or variable that Linux passes on (`MAX_ARG_STRLEN`, its end included).
@@ -106,14 +106,12 @@ impl Workflow {
         bindings: &Bindings<'_>,
     ) -> Result<RenderedCommand, RenderError> {
         let values = Values { workflow: self, task, bindings };
-        match &self.template(task).command {
+        let Template { command, setup, .. } = self.template(task);
+        match command {
             CommandTemplate::Shell(text) => {
-                let script = values.text(text);
-                refuse_nul(&script, || "the script".to_owned())?;
-                if script.len() >= MAX_STRING {
-                    return Err(RenderError::ScriptTooLong { bytes: script.len() });
-                }
-                Ok(RenderedCommand::Shell(script))
+                let mut script = values.setup(setup);
+                script.push_str(&values.text(text));
+                shell(script)
             }
             CommandTemplate::Argv(arguments) => {
                 let argv: Vec<String> =
@@ -125,7 +123,18 @@ impl Workflow {
                 if argv.first().is_none_or(String::is_empty) {
                     return Err(RenderError::NoProgram);
                 }
-                Ok(RenderedCommand::Argv(argv))
+                if setup.is_none() {
+                    return Ok(RenderedCommand::Argv(argv));
+                }
+                // In the script, not behind it: lines that source a file must not hand it the
+                // arguments of the command.
+                let mut script = values.setup(setup) + "exec";
+                for argument in &argv {
+                    script.push_str(" '");
+                    script.push_str(&argument.replace('\'', r"'\''"));
+                    script.push('\'');
+                }
+                shell(script)
             }
         }
     }
@@ -177,6 +186,14 @@ impl Workflow {
         check_total(variables.iter().map(|(name, value)| name.len() + 1 + value.len()))?;
         Ok(variables)
     }
+}
+
+fn shell(script: String) -> Result<RenderedCommand, RenderError> {
+    refuse_nul(&script, || "the script".to_owned())?;
+    if script.len() >= MAX_STRING {
+        return Err(RenderError::ScriptTooLong { bytes: script.len() });
+    }
+    Ok(RenderedCommand::Shell(script))
 }
 
 /// Refuses a command and its whole environment if the system would not pass them on together.
@@ -239,6 +256,11 @@ impl Values<'_> {
             Placeholder::Project => self.bindings.project.to_owned(),
         };
         vec![one]
+    }
+
+    /// The lines before the command, each ended.
+    fn setup(&self, setup: &Option<TextTemplate>) -> String {
+        setup.as_ref().map_or_else(String::new, |lines| self.text(lines) + "\n")
     }
 
     /// One argument, or several if it is exactly a list.

@@ -45,6 +45,15 @@ pub(super) fn quote(pieces: &mut [Piece]) -> Result<(), Vec<Mistake>> {
     if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
 }
 
+/// Whether a text ends outside of quotes, parentheses and here-documents, and its last line does
+/// not go on: what is written on the next line is then read by itself.
+pub(crate) fn is_closed(text: &str) -> bool {
+    let items: Vec<Item> = text.chars().map(Item::Char).collect();
+    let mut lexer = Lexer::new(&items);
+    lexer.run();
+    !lexer.is_open && lexer.stack.len() == 1 && lexer.pending.is_empty()
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Item {
     Char(char),
@@ -137,6 +146,8 @@ struct Lexer<'a> {
     pending: Vec<HereDocument>,
     found: Vec<(usize, Result<Quoting, Refusal>)>,
     unsure: Option<Refusal>,
+    /// Whether something goes on past the end.
+    is_open: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -149,6 +160,7 @@ impl<'a> Lexer<'a> {
             pending: Vec::new(),
             found: Vec::new(),
             unsure: None,
+            is_open: false,
         }
     }
 
@@ -181,6 +193,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn doubt(&mut self, refusal: Refusal) {
+        self.is_open |= refusal == Refusal::Unterminated;
         self.unsure.get_or_insert(refusal);
     }
 
@@ -269,6 +282,7 @@ impl<'a> Lexer<'a> {
             self.found.push((*index, Err(Refusal::Backslash)));
         }
         self.word_start = word_start && self.peek(1) == Some('\n');
+        self.is_open |= self.at + 1 == self.items.len();
         self.at += 2;
     }
 
@@ -440,6 +454,7 @@ impl<'a> Lexer<'a> {
                 return;
             }
         }
+        self.is_open = true;
     }
 }
 

@@ -65,6 +65,14 @@ impl Lines {
             self.pool(pool);
         }
         self.words(4, "wrap", &zone.wrap);
+        if !zone.images.is_empty() {
+            self.line(4, "images:");
+        }
+        for rule in &zone.images {
+            self.line(6, &format!("{}:", quoted(&rule.pattern)));
+            self.field(8, "wrap", listed(&rule.wrap));
+            self.words(8, "resolve", &rule.resolve);
+        }
         if let Some(trace) = &zone.trace {
             self.field(4, "trace", quoted(trace));
         }
@@ -112,10 +120,14 @@ impl Lines {
 
     fn words(&mut self, indent: usize, name: &str, words: &[String]) {
         if !words.is_empty() {
-            let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-            self.field(indent, name, format_args!("[{}]", words.join(", ")));
+            self.field(indent, name, listed(words));
         }
     }
+}
+
+fn listed(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    format!("[{}]", words.join(", "))
 }
 
 fn weights(weights: &Weights) -> String {

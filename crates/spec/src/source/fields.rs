@@ -51,7 +51,7 @@ impl<'n, 'a> Fields<'n, 'a> {
 }
 
 /// What other tools call the same thing.
-const FAMILIAR: [(&str, &str); 12] = [
+const FAMILIAR: [(&str, &str); 20] = [
     ("command", "run"),
     ("cmd", "run"),
     ("shell", "run"),
@@ -64,6 +64,43 @@ const FAMILIAR: [(&str, &str); 12] = [
     ("cwd", "workdir"),
     ("walltime", "timeout"),
     ("parameters", "params"),
+    ("container", "image"),
+    ("docker", "image"),
+    ("singularity", "image"),
+    ("apptainer", "image"),
+    ("module", "setup"),
+    ("modules", "setup"),
+    ("conda", "setup"),
+    ("before_script", "setup"),
+];
+
+/// What no workflow decides: how commands run, as whom, and with which rights.
+const OF_THE_SITE: [&str; 25] = [
+    "wrap",
+    "images",
+    "privileged",
+    "user",
+    "run_as",
+    "binds",
+    "bind",
+    "mounts",
+    "volumes",
+    "devices",
+    "host_path",
+    "hostPath",
+    "runtime",
+    "capabilities",
+    "container_options",
+    "account",
+    "partition",
+    "queue",
+    "qos",
+    "nodelist",
+    "cluster_options",
+    "sbatch",
+    "zone",
+    "domains",
+    "backend",
 ];
 
 /// Names that stand one level deeper.
@@ -75,6 +112,10 @@ fn unknown(span: Range<usize>, name: &str, what: &str, known: &[&str]) -> Diagno
         .label("unknown field");
     if known.contains(&"resources") && RESOURCES.contains(&name) {
         return mistake.help(format!("write `resources: {{{name}: …}}`"));
+    }
+    if known.contains(&"image") && OF_THE_SITE.contains(&name) {
+        return mistake
+            .help("the site file decides this (`foreshard site show`), no workflow does");
     }
     let familiar = FAMILIAR.iter().find(|(word, field)| *word == name && known.contains(field));
     let close = familiar.map(|&(_, field)| field);

@@ -1,5 +1,7 @@
 //! One task of the file becomes one template.
 
+mod surroundings;
+
 use std::ops::Range;
 
 use super::fanout::Fanout;
@@ -15,7 +17,7 @@ use crate::source::scalar::Scalar;
 use crate::template::{Per, Retries, Template};
 use crate::units::Duration;
 
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 20] = [
     "run",
     "argv",
     "inputs",
@@ -33,10 +35,13 @@ const FIELDS: [&str; 17] = [
     "env",
     "env_from",
     "workdir",
+    "setup",
+    "image",
+    "secrets",
 ];
 
 /// The fields that `defaults` can hold.
-pub(super) const DEFAULT_FIELDS: [&str; 10] = [
+pub(super) const DEFAULT_FIELDS: [&str; 13] = [
     "resources",
     "estimate",
     "priority",
@@ -47,6 +52,9 @@ pub(super) const DEFAULT_FIELDS: [&str; 10] = [
     "env",
     "env_from",
     "workdir",
+    "setup",
+    "image",
+    "secrets",
 ];
 
 const MAX_COUNTABLE: i64 = 1 << 40;
@@ -98,6 +106,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         let template = Template {
             name: name.to_owned(),
             command: command.unwrap_or(CommandTemplate::Argv(Vec::new())),
+            setup: fields.setup(&scope, diagnostics),
             variables,
             inputs: inputs.iter().map(SlotDraft::slot).collect(),
             outputs: outputs.iter().map(SlotDraft::slot).collect(),
@@ -146,6 +155,8 @@ impl<'r> TaskFields<'r, '_> {
         let priority = self.value("priority", priority, diagnostics).unwrap_or(0);
         let template = Template {
             name: name.to_owned(),
+            image: self.image(diagnostics),
+            secrets: self.secrets(diagnostics),
             env_from: self.env_from(diagnostics),
             workdir: self.workdir(diagnostics),
             resources: Per::Same(self.resources(diagnostics)),
