@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Report(Report),
     /// Write a run as a WfFormat 1.5 document
     Export(Export),
+    /// Remove what runs have left and nobody needs any more
+    Clean(Clean),
     /// Print the JSON schema of a file format, for editors
     Schema(Schema),
     /// Show the places that runs may use
@@ -422,6 +424,40 @@ pub(crate) struct Export {
     pub(crate) output: Option<PathBuf>,
 }
 
+/// `clean`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  foreshard clean                         folders of attempts that came to nothing
+  foreshard clean --older-than 30d        and runs that ended 30 days ago or earlier
+  foreshard clean --keep 5 --dry-run      say what would go if only the last 5 runs stayed
+  foreshard clean 20250601-12             one run, by the beginning of its name
+
+Published outputs are never touched, and what they save the next run from stays known. Runs that
+are going on stay; so do those that can be resumed, unless one is named with `--force`.")]
+pub(crate) struct Clean {
+    /// These runs, by the beginnings of their names
+    #[arg(value_name = "RUN", conflicts_with_all = ["older_than", "keep"])]
+    pub(crate) runs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) project: ProjectChoice,
+    /// Runs that were last active so long ago, such as 12h or 30d
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(crate) older_than: Option<spec::Duration>,
+    /// All but the latest N runs
+    #[arg(long, value_name = "N")]
+    pub(crate) keep: Option<usize>,
+    /// Also a run that was interrupted and could be resumed
+    #[arg(long, requires = "runs")]
+    pub(crate) force: bool,
+    /// Only say what would go
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -556,6 +592,10 @@ pub(crate) struct ReplayTask {
     /// What was recorded
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) words: Vec<String>,
+}
+
+fn age(text: &str) -> Result<spec::Duration, String> {
+    text.parse().map_err(|error: spec::units::QuantityError| error.to_string())
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

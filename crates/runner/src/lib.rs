@@ -10,6 +10,7 @@
 //! processes of an allocation, and [`artifact`] makes outputs safe, then visible.
 
 pub mod artifact;
+pub mod clean;
 pub mod drive;
 pub mod dry_run;
 pub mod executor;

@@ -5,6 +5,7 @@
 
 mod asking;
 mod checking;
+mod cleaning;
 mod interrupting;
 mod running;
 mod stage;
