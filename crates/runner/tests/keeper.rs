@@ -6,7 +6,7 @@ use std::process::Command;
 
 use engine::cause::FailureCause;
 use engine::input::Report;
-use kept::Kept;
+use kept::{Kept, Limits};
 use runner::process;
 use runner::protocol::{Errand, Progress, WorkCommand, WorkPlace};
 use rustix::process::Signal;
@@ -304,18 +304,72 @@ fn a_family_that_goes_on_in_ever_new_sessions_is_killed() {
     kept.close();
 }
 
-#[test]
-fn a_task_that_uses_more_memory_than_granted_is_killed_for_it() {
-    let mut kept = Kept::start(1);
-    // `tail` keeps what it may have to print, and then nobody reads it.
-    let n = "400000000";
-    let script = format!("head -c {n} /dev/zero | tail -c {n} | sleep 600");
-    let mut work = kept.shell(1, &script);
-    work.granted.memory = Bytes(100_000_000);
-    kept.lease([work]);
+/// Holds so many bytes: `tail` keeps what it may have to print, and then nobody reads it.
+fn hog(bytes: u64) -> String {
+    format!("head -c {bytes} /dev/zero | tail -c {bytes} | sleep 600")
+}
+
+/// The task as a whole dies, also where one of its processes would have gone on; its neighbour
+/// does not notice.
+fn the_offender_is_killed_alone(limits: Limits) {
+    let mut kept = Kept::start_limiting(2, limits);
+    let script = format!("({}) || true; sleep 600", hog(400_000_000));
+    let mut offender = kept.shell(1, &script);
+    offender.granted.memory = Bytes(100_000_000);
+    let mut neighbour = kept.shell(2, "while [ ! -e enough ]; do sleep 0.05; done; echo untouched");
+    neighbour.granted.memory = Bytes(100_000_000);
+    kept.lease([offender, neighbour]);
     let FailureCause::OutOfMemory { granted, used } = kept.cause_of(1) else { panic!() };
-    assert!(granted == Bytes(100_000_000) && used > granted);
+    assert!(granted == Bytes(100_000_000) && used >= granted);
+    std::fs::write(kept.project().join("enough"), "").expect("a folder of our own");
+    assert!(matches!(kept.end_of(2), Report::Committed { .. }));
+    assert_eq!(kept.stdout(2).as_deref(), Some("untouched\n"));
     kept.assert_nothing_is_left();
+    kept.close();
+}
+
+#[test]
+fn by_the_kernel_if_it_lets_us_a_task_that_outgrows_its_memory_is_killed_alone() {
+    the_offender_is_killed_alone(Limits::ByKernel);
+}
+
+#[test]
+fn by_sampling_a_task_that_outgrows_its_memory_is_killed_alone() {
+    the_offender_is_killed_alone(Limits::BySampling);
+}
+
+#[test]
+fn within_its_memory_a_task_is_what_it_would_be_without_a_limit_and_its_peak_is_known() {
+    for limits in [Limits::ByKernel, Limits::BySampling] {
+        let mut kept = Kept::start_limiting(1, limits);
+        let limited = |mut work: runner::protocol::Work| {
+            work.granted.memory = Bytes(1 << 30);
+            work
+        };
+        let n = "60000000";
+        let holds = limited(kept.shell(1, &format!("head -c {n} /dev/zero | tail -c {n} | wc -c")));
+        let argv = ["sh", "-c", "echo \"$0\" \"$1\"; exit 3", "a b", "'$x\""].map(str::to_owned);
+        let argv = limited(kept.work(2, WorkCommand::Argv(argv.into())));
+        let nowhere = limited(kept.work(3, WorkCommand::Argv(vec!["no-such-program".into()])));
+        kept.lease([holds, argv, nowhere]);
+        let Report::Committed { usage, .. } = kept.end_of(1) else { panic!() };
+        let peak = usage.memory_peak.0;
+        assert!((60_000_000..400_000_000).contains(&peak), "{peak} {limits:?}");
+        assert_eq!(kept.cause_of(2), FailureCause::Exit(3));
+        assert_eq!(kept.stdout(2).as_deref(), Some("a b '$x\"\n"));
+        let why = "no program `no-such-program`".to_owned();
+        assert_eq!(kept.cause_of(3), FailureCause::CannotStart(why));
+        kept.close();
+    }
+}
+
+#[test]
+fn a_task_with_a_limit_that_somebody_kills_has_not_run_out_of_memory() {
+    let mut kept = Kept::start_limiting(1, Limits::ByKernel);
+    let mut dies = kept.shell(1, "kill -KILL $$");
+    dies.granted.memory = Bytes(1 << 30);
+    kept.lease([dies]);
+    assert_eq!(kept.cause_of(1), FailureCause::Signal(9));
     kept.close();
 }
 

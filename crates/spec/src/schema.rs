@@ -100,7 +100,7 @@ fn common_fields() -> Vec<(String, Value)> {
         "type": "object",
         "properties": {
             "cpus": about("cpus, also parts of one; default 1", number()),
-            "memory": bytes("such as 4GiB"),
+            "memory": one_of([bytes("such as 4GiB"), growing_memory()]),
             "network": bytes("bytes a second, such as 10MB/s"),
         },
         "additionalProperties": about("whole number of anything else, such as gpu", filled("integer")),
@@ -120,6 +120,7 @@ fn common_fields() -> Vec<(String, Value)> {
                 "max": duration("the longest pause; default 5m"),
             })), &[]),
         ])),
+        "oom_retries": about("tries with more memory after running out of it; default 3", filled("integer")),
         "timeout": duration("killed after this long, which is a failure of its own"),
         "env": about("variables of the command", map_of(scalar())),
         "env_from": about("outside variables that, when they change, make it run again", texts()),
@@ -128,6 +129,17 @@ fn common_fields() -> Vec<(String, Value)> {
         "image": about("what the command runs in; the site says how", text()),
         "secrets": about("names of secrets that it is given as variables", texts()),
     }))
+}
+
+fn growing_memory() -> Value {
+    object(
+        fields(json!({
+            "start": bytes("at first, until past runs say better"),
+            "grow": about("what it grows by after running out; default 2", number()),
+            "max": bytes("never more than this"),
+        })),
+        &["start"],
+    )
 }
 
 fn zone() -> Value {

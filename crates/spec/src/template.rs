@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::{CommandTemplate, TextTemplate};
 use crate::diagnostic::{Place, SourceId};
 use crate::resources::{MilliCpus, Resources};
-use crate::units::Duration;
+use crate::units::{Bytes, Duration};
 
 /// A value that a parameter or a `foreach` variable can have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -173,6 +173,47 @@ impl Retries {
     }
 }
 
+/// How a task that runs out of memory gets more: what is granted, how often, how far.
+///
+/// Apart from [`Retries`]: a task that was given too little has not failed by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemoryGrowth {
+    /// `oom_retries`: tries after an attempt that ran out of memory.
+    pub retries: u16,
+    /// `resources.memory.grow`: what the memory grows by each time.
+    pub factor: f64,
+    /// `resources.memory.max`: the most that is ever granted.
+    pub max: Option<Bytes>,
+    /// Whether what earlier runs took may take the place of the start, which is only a guess
+    /// then: it was written as `{start, …}`. A plain size gives way only once it was too small.
+    pub is_open: bool,
+}
+
+impl Default for MemoryGrowth {
+    fn default() -> Self {
+        Self { retries: 3, factor: 2.0, max: None, is_open: false }
+    }
+}
+
+impl MemoryGrowth {
+    /// What is granted after `times` attempts that ran out of memory: `start · factor^times`, at
+    /// most `max` and `ceiling`; the same on every machine. Without a start there is no limit,
+    /// and nothing grows.
+    #[must_use]
+    pub fn granted(&self, start: Bytes, times: u16, ceiling: Bytes) -> Bytes {
+        let top = self.max.map_or(ceiling, |max| max.min(ceiling));
+        let mut grown = start;
+        for _ in 0..times {
+            if grown >= top || start == Bytes(0) {
+                break;
+            }
+            // Products of doubles are the same everywhere; `powi` need not be.
+            grown = Bytes((grown.0 as f64 * self.factor).ceil() as u64);
+        }
+        grown.min(top)
+    }
+}
+
 /// One entry of `inputs` or `outputs`: a path with placeholders, perhaps with a name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slot {
@@ -242,6 +283,8 @@ pub struct Template {
     pub idempotent: bool,
     /// `retries`.
     pub retries: Retries,
+    /// `oom_retries`, and how `resources.memory` grows.
+    pub memory: MemoryGrowth,
     /// `timeout`: killed after this long, which counts as its own failure.
     pub timeout: Option<Duration>,
     /// Which text it stands in, for later messages.
@@ -280,6 +323,7 @@ impl Default for Template {
             critical: false,
             idempotent: true,
             retries: Retries::default(),
+            memory: MemoryGrowth::default(),
             timeout: None,
             source: SourceId::MAIN,
             span: 0..0,

@@ -6,6 +6,7 @@
 
 mod fanout;
 mod graph_errors;
+mod memory;
 mod params;
 mod paths;
 mod rows;

@@ -137,6 +137,7 @@ fn a_workflow_has_the_fields_that_its_reader_knows() {
     let schema = schema::workflow();
     let defs = &schema["$defs"];
     let retries = &defs["common"]["properties"]["retries"]["anyOf"][1];
+    let memory = &defs["common"]["properties"]["resources"]["properties"]["memory"]["anyOf"][1];
     let long_param = &schema["properties"]["params"]["additionalProperties"]["anyOf"][1];
     let range = &defs["values"]["anyOf"][2];
     let cases = [
@@ -144,6 +145,7 @@ fn a_workflow_has_the_fields_that_its_reader_knows() {
         ("defaults: {zzzzzzzz: 1}\ntasks: {a: {run: x}}", &defs["common"]),
         ("tasks: {a: {run: x, zzzzzzzz: 1}}", &defs["task"]),
         ("tasks: {a: {run: x, retries: {zzzzzzzz: 1}}}", retries),
+        ("tasks: {a: {run: x, resources: {memory: {start: 1, zzzzzzzz: 1}}}}", memory),
         ("tasks: {a: {run: x, foreach: {i: {from: 1, to: 2, zzzzzzzz: 1}}}}", range),
         ("params: {p: {type: int, default: 1, zzzzzzzz: 1}}\ntasks: {a: {run: x}}", long_param),
     ];

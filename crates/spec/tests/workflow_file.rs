@@ -230,6 +230,34 @@ tasks:
 }
 
 #[test]
+fn memory_is_a_size_or_how_it_grows() {
+    let workflow = good(
+        "foreshard: 1
+params: {most: 2GiB}
+defaults: {oom_retries: 5, resources: {memory: {start: 64MiB, grow: 3}}}
+tasks:
+  default: {run: x}
+  plain: {run: x, resources: {memory: 1GiB}, oom_retries: 0}
+  bounded: {run: x, resources: {memory: {start: 512MiB, grow: 1.5, max: '{params.most}'}}}
+",
+    );
+    let [default, plain, bounded] = &workflow.templates() else { panic!("three tasks") };
+    let mib = |n: u64| spec::Bytes(n << 20);
+    let everything = spec::Bytes(u64::MAX);
+    let granted = |template: &spec::template::Template, times| {
+        template.memory.granted(template.resources.get(0).memory, times, everything)
+    };
+    assert!(default.memory.is_open && bounded.memory.is_open && !plain.memory.is_open);
+    assert_eq!([5, 0, 5], [default, plain, bounded].map(|t| t.memory.retries));
+    assert_eq!([0, 1, 2].map(|times| granted(default, times)), [64, 192, 576].map(mib));
+    assert_eq!([0, 1].map(|times| granted(plain, times)), [1024, 2048].map(mib));
+    let grown = [512, 768, 1152, 1728, 2048, 2048].map(mib);
+    assert_eq!([0, 1, 2, 3, 4, 5].map(|times| granted(bounded, times)), grown);
+    let on_a_small_node = bounded.memory.granted(mib(512), 2, mib(1000));
+    assert_eq!(on_a_small_node, mib(1000));
+}
+
+#[test]
 fn parameters_from_the_command_line_win_and_change_the_digest() {
     let text = task_file("    run: echo {params.n}");
     let run = |params: &[(&str, &str)]| parse(&text, params).0.unwrap();

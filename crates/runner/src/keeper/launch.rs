@@ -9,12 +9,17 @@ use std::process::{Child, Command, Stdio};
 
 use engine::AllocationId;
 
-use super::programs::Programs;
+use super::cgroup::Group;
+use super::programs::{Programs, is_program};
 use super::slot_log::SlotLog;
 use crate::artifact;
 use crate::process::{ALLOCATION_MARK, ATTEMPT_MARK, allocation_mark};
 use crate::protocol::{Work, WorkCommand, WorkPlace};
 use crate::run_dir::RunDir;
+
+/// Joins a control group, then becomes the command: nothing of it ever runs outside, and its
+/// number stays the same. If it cannot join, the sampler watches it.
+const JOIN: &str = "{ echo $$ > \"$0\"; } 2>/dev/null; exec \"$@\"";
 
 /// What all attempts of an allocation have in common.
 pub(super) struct Launcher {
@@ -57,11 +62,17 @@ impl Launcher {
         }
     }
 
-    /// Starts the process.
+    /// Starts the process, in a control group if there is one.
     ///
     /// # Errors
     /// Why it cannot be started, for people.
-    pub(super) fn spawn(&self, work: &Work, cwd: &Path, log: &SlotLog) -> Result<Child, String> {
+    pub(super) fn spawn(
+        &self,
+        work: &Work,
+        cwd: &Path,
+        log: &SlotLog,
+        group: Option<&Group>,
+    ) -> Result<Child, String> {
         let mut command = match &work.command {
             WorkCommand::Shell(script) => {
                 let mut command = Command::new("/bin/sh");
@@ -75,6 +86,9 @@ impl Launcher {
                 command
             }
         };
+        if let Some(group) = group {
+            command = joining(command, cwd, group);
+        }
         self.set_environment(&mut command, work);
         // Nothing here may run between fork and exec: without such a hook the child is made by
         // posix_spawn, whose cost does not depend on how much memory the keeper uses.
@@ -98,6 +112,18 @@ impl Launcher {
             .env(ATTEMPT_MARK, work.attempt.to_string())
             .env(ALLOCATION_MARK, &self.mark);
     }
+}
+
+/// The command by way of its control group. What cannot be started is left as it is, for the
+/// system to say why.
+fn joining(command: Command, cwd: &Path, group: &Group) -> Command {
+    if !is_program(&cwd.join(command.get_program())) {
+        return command;
+    }
+    let mut joining = Command::new("/bin/sh");
+    joining.args(["-c", JOIN]).arg(group.door());
+    joining.arg(command.get_program()).args(command.get_args());
+    joining
 }
 
 /// The `PATH` that a task sets for itself.

@@ -5,9 +5,10 @@
 //! ([`crate::protocol`]). Commits outputs; never publishes them. Does not know the workflow.
 //!
 //! Reading order: [`run`], `hub` (where everything meets), `slot_thread` (the life of an
-//! attempt), `launch`, `leftovers` (nothing outlives its task), `sampler` (limits), `progress`
+//! attempt), `launch`, `cgroup` and `sampler` (limits), `leftovers` (nothing outlives its task), `progress`
 //! and `orders` (the two files), `housekeeper`.
 
+mod cgroup;
 mod clock;
 mod committer;
 mod housekeeper;
@@ -40,6 +41,7 @@ use spec::Resources;
 use crate::process;
 use crate::protocol::{Keeper, Progress, write_line};
 use crate::run_dir::{AllocationDir, RunDir};
+use cgroup::Groups;
 use clock::Clock;
 use hub::Hub;
 use launch::Launcher;
@@ -107,6 +109,7 @@ struct Keep {
     run_dir: RunDir,
     hub: Hub,
     launcher: Launcher,
+    groups: Groups,
     leftovers: Leftovers,
     logs: SlotLogs,
 }
@@ -164,6 +167,7 @@ pub fn run_with(
         asked_to_end,
         hub: Hub::new(ShardHost::new(options.epoch, capacity), options.capacity, Clock::start()),
         launcher: Launcher::new(run_dir.clone(), options.project, options.allocation),
+        groups: Groups::find(),
         leftovers: Leftovers::new(mark).ok_or_else(no_proc)?,
         logs: SlotLogs::new(run_dir.clone(), dir.clone()),
         run_dir,

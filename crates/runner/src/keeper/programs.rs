@@ -37,7 +37,8 @@ impl Programs {
     }
 }
 
-fn is_program(path: &Path) -> bool {
+/// Whether there is a file that can be executed.
+pub(super) fn is_program(path: &Path) -> bool {
     let is_executable =
         |meta: std::fs::Metadata| meta.is_file() && meta.permissions().mode() & 0o111 != 0;
     path.metadata().is_ok_and(is_executable)

@@ -7,6 +7,7 @@ use engine::shard::Urgency;
 use rustix::process::Signal;
 use spec::Timestamp;
 
+use super::cgroup::Group;
 use super::slot_log::SlotLog;
 use crate::process::pid_of;
 use crate::protocol::Work;
@@ -19,6 +20,8 @@ pub(super) struct Running {
     pub(super) pid: u32,
     pub(super) started_at: Timestamp,
     pub(super) log: Arc<SlotLog>,
+    /// The control group that limits its memory, if there is one.
+    pub(super) group: Option<Group>,
     /// Largest memory that the sampler has seen all its processes use together, in bytes.
     memory_peak: AtomicU64,
     /// Once true, the process may be reaped and its number belong to another.
@@ -31,9 +34,10 @@ impl Running {
         pid: u32,
         started_at: Timestamp,
         log: Arc<SlotLog>,
+        group: Option<Group>,
     ) -> Arc<Self> {
         let (memory_peak, has_ended) = (AtomicU64::new(0), Mutex::new(false));
-        Arc::new(Self { work, pid, started_at, log, memory_peak, has_ended })
+        Arc::new(Self { work, pid, started_at, log, group, memory_peak, has_ended })
     }
 
     /// Signals the process group, unless its process has ended.

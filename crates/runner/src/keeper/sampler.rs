@@ -1,7 +1,8 @@
 //! Looks at what runs, a few times a second, and stops what goes beyond its limits.
 //!
-//! Without a control group of its own, a task's memory is what its processes are seen to hold
-//! together. The limits on log and processes protect the machine, not the budget.
+//! Where an attempt has a control group, the kernel holds it to its memory, and the sampler only
+//! sees to it that the rest of it ends too. Without one, its memory is what its processes are
+//! seen to hold together. The limits on log and processes protect the machine, not the budget.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use engine::shard::HostInput;
 use spec::Bytes;
 
 use super::Keep;
+use super::running::Running;
 use crate::process::{Stat, all, proportional_memory};
 
 /// How often is looked, if looking is cheap.
@@ -55,10 +57,33 @@ fn look(keep: &Keep) {
         let members = families.members(running.pid, roots.map(|&(pid, _)| pid));
         let memory = memory(&members);
         running.saw_memory(memory.0);
-        let (granted, log) = (running.work.granted.memory, Bytes(running.log.length()));
-        if let Some(cause) = excess(granted, memory, log, members.len()) {
+        let log = Bytes(running.log.length());
+        let cause = killed_by_kernel(running)
+            .or_else(|| excess(watched_limit(running), memory, log, members.len()));
+        if let Some(cause) = cause {
             keep.hub.tell(HostInput::OverLimit(running.work.attempt, cause));
         }
+    }
+}
+
+/// What the kernel has done already: version 1 of control groups kills one process of several.
+fn killed_by_kernel(running: &Running) -> Option<FailureCause> {
+    running.group.as_ref().filter(|group| group.was_out_of_memory())?;
+    Some(out_of_memory(running))
+}
+
+/// The failure of an attempt that reached its limit.
+pub(super) fn out_of_memory(running: &Running) -> FailureCause {
+    let granted = running.work.granted.memory;
+    let used = Bytes(running.memory_peak()).max(granted);
+    FailureCause::OutOfMemory { granted, used }
+}
+
+/// The limit on memory that is ours to watch: none if the kernel does it.
+fn watched_limit(running: &Running) -> Bytes {
+    match &running.group {
+        Some(group) if group.was_entered() => Bytes(0),
+        Some(_) | None => running.work.granted.memory,
     }
 }
 

@@ -10,8 +10,10 @@ use engine::shard::End;
 use spec::Bytes;
 
 use super::Keep;
+use super::cgroup::Group;
 use super::hub::Start;
 use super::running::Running;
+use super::sampler::out_of_memory;
 use super::slot_log::SlotLog;
 use crate::process::wait;
 use crate::protocol::{Work, WorkPlace};
@@ -21,6 +23,9 @@ const OWN_END_PATIENCE: Duration = Duration::from_millis(200);
 
 /// What a shell ends with when its command was ended by SIGTERM.
 const CODE_OF_SIGTERM: i32 = 128 + libc::SIGTERM;
+
+/// What a shell ends with when its command was killed.
+const CODE_OF_SIGKILL: i32 = 128 + libc::SIGKILL;
 
 /// Runs attempts, one after another, for as long as the keeper lives.
 pub(super) fn run(keep: &Keep) {
@@ -35,6 +40,7 @@ pub(super) fn run(keep: &Keep) {
 /// Runs one attempt; returns what to start next.
 fn run_attempt(keep: &Keep, start: &Start) -> Option<Start> {
     let attempt = start.work.attempt;
+    let kills_before = machine_oom_kills(&start.work);
     let (running, mut child) = match spawn(keep, start) {
         Ok(spawned) => spawned,
         Err(why) => return keep.hub.cannot_start(attempt, why),
@@ -56,15 +62,43 @@ fn run_attempt(keep: &Keep, start: &Start) -> Option<Start> {
     if end == End::Exit(0) {
         keep.launcher.clear(&start.work);
     }
+    let needed = running.group.as_ref().and_then(Group::peak_needed).unwrap_or_default();
+    running.saw_memory(needed.0.max(taken.memory_peak.0));
     let usage = Usage {
         started_at: running.started_at,
         ended_at,
         cpu_user: taken.cpu_user,
         cpu_system: taken.cpu_system,
-        memory_peak: taken.memory_peak.max(Bytes(running.memory_peak())),
+        memory_peak: Bytes(running.memory_peak()),
         network: None,
     };
-    keep.hub.exited(attempt, end, usage, unfit(&start.work, &left))
+    let ran_out = was_out_of_memory(&running, end, kills_before);
+    if let Some(group) = &running.group {
+        group.remove();
+    }
+    let cause = ran_out.then(|| out_of_memory(&running));
+    keep.hub.exited(attempt, end, usage, cause.or_else(|| unfit(&start.work, &left)))
+}
+
+/// By its control group, which is exact. Without one, by how it ended while the kernel killed for
+/// memory somewhere on this machine: who is killed by hand at such a moment is mistaken.
+fn was_out_of_memory(running: &Running, end: End, kills_before: Option<u64>) -> bool {
+    if let Some(group) = running.group.as_ref().filter(|group| group.was_entered()) {
+        return group.was_out_of_memory();
+    }
+    matches!(end, End::Signal(libc::SIGKILL) | End::Exit(CODE_OF_SIGKILL))
+        && machine_oom_kills(&running.work) > kills_before
+}
+
+/// How many processes of this machine the kernel has killed because memory ran out. Only asked
+/// for attempts with a limit: others are not tried again with more.
+fn machine_oom_kills(work: &Work) -> Option<u64> {
+    if work.granted.memory.0 == 0 {
+        return None;
+    }
+    let counters = std::fs::read_to_string("/proc/vmstat").ok()?;
+    let count = |line: &str| line.strip_prefix("oom_kill ")?.trim().parse().ok();
+    counters.lines().find_map(count)
 }
 
 fn spawn(keep: &Keep, start: &Start) -> Result<(Arc<Running>, std::process::Child), String> {
@@ -77,9 +111,18 @@ fn spawn(keep: &Keep, start: &Start) -> Result<(Arc<Running>, std::process::Chil
     if !work.is_idempotent {
         keep.hub.announce(work.attempt);
     }
+    let group = keep.groups.make(work.attempt, work.granted.memory);
     let started_at = keep.hub.clock.now();
-    let child = keep.launcher.spawn(work, &cwd, &log)?;
-    Ok((Running::new(Arc::clone(work), child.id(), started_at, log), child))
+    match keep.launcher.spawn(work, &cwd, &log, group.as_ref()) {
+        Ok(child) => {
+            let pid = child.id();
+            Ok((Running::new(Arc::clone(work), pid, started_at, log, group), child))
+        }
+        Err(why) => {
+            group.iter().for_each(Group::remove);
+            Err(why)
+        }
+    }
 }
 
 /// A request to end that reached the whole machine or session, or so it seems.

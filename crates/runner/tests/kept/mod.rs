@@ -66,10 +66,24 @@ pub(crate) fn attempt(task: u32) -> AttemptId {
     AttemptId(TaskId(task), 1)
 }
 
-fn spawn(project: &Path, allocation: &AllocationDir, cpus: u32, ledger: &str) -> Child {
+/// How the keeper holds tasks to their memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limits {
+    /// By control groups, where it can make some.
+    ByKernel,
+    /// By looking.
+    BySampling,
+}
+
+fn spawn(
+    project: &Path,
+    allocation: &AllocationDir,
+    (cpus, ledger, limits): (u32, &str, Limits),
+) -> Child {
     let log = OpenOptions::new().create(true).append(true).open(allocation.keeper_log()).unwrap();
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "keeper_process", "--nocapture"])
+        .env("FORESHARD_CGROUPS", if limits == Limits::ByKernel { "yes" } else { "no" })
         .env(ASKED, format!("{}@{cpus}@{ledger}", project.display()))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -101,11 +115,20 @@ pub(crate) struct Kept {
 impl Kept {
     /// A keeper of allocation `a1` of a run of its own, with so many cpus.
     pub(crate) fn start(cpus: u32) -> Self {
-        Self::start_sharing(cpus, "")
+        Self::start_with(cpus, "", Limits::ByKernel)
     }
 
     /// The same on a machine with a ledger.
     pub(crate) fn start_sharing(cpus: u32, ledger: &str) -> Self {
+        Self::start_with(cpus, ledger, Limits::ByKernel)
+    }
+
+    /// The same with memory limited in one of two ways.
+    pub(crate) fn start_limiting(cpus: u32, limits: Limits) -> Self {
+        Self::start_with(cpus, "", limits)
+    }
+
+    fn start_with(cpus: u32, ledger: &str, limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let project = dir.path().canonicalize().unwrap();
         let run = run_dir(&project);
@@ -113,7 +136,7 @@ impl Kept {
         std::fs::create_dir_all(allocation.path()).unwrap();
         let orders =
             OpenOptions::new().create(true).append(true).open(allocation.orders()).unwrap();
-        let mut child = spawn(&project, &allocation, cpus, ledger);
+        let mut child = spawn(&project, &allocation, (cpus, ledger, limits));
         let started = Instant::now();
         let progress = loop {
             if let Ok(file) = File::open(allocation.progress()) {
@@ -227,7 +250,7 @@ impl Kept {
 
     /// A second keeper for the same allocation.
     pub(crate) fn start_again(&self) -> Child {
-        spawn(&self.project, &self.allocation, 1, "")
+        spawn(&self.project, &self.allocation, (1, "", Limits::ByKernel))
     }
 
     pub(crate) fn pid(&self) -> u32 {

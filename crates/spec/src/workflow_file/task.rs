@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::fanout::Fanout;
 use super::slots::{Side, SlotDraft};
-use super::{Reader, paths};
+use super::{Reader, memory, paths};
 use crate::command::placeholder::{self, Scope, Slots};
 use crate::command::{CommandTemplate, TextTemplate};
 use crate::diagnostic::{Code, Diagnostic, nearest};
@@ -14,10 +14,10 @@ use crate::resources::{MilliCpus, Resources};
 use crate::source::Node;
 use crate::source::fields::Fields;
 use crate::source::scalar::Scalar;
-use crate::template::{Per, Retries, Template};
+use crate::template::{MemoryGrowth, Per, Retries, Template};
 use crate::units::Duration;
 
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 21] = [
     "run",
     "argv",
     "inputs",
@@ -31,6 +31,7 @@ const FIELDS: [&str; 20] = [
     "critical",
     "idempotent",
     "retries",
+    "oom_retries",
     "timeout",
     "env",
     "env_from",
@@ -41,13 +42,14 @@ const FIELDS: [&str; 20] = [
 ];
 
 /// The fields that `defaults` can hold.
-pub(super) const DEFAULT_FIELDS: [&str; 13] = [
+pub(super) const DEFAULT_FIELDS: [&str; 14] = [
     "resources",
     "estimate",
     "priority",
     "critical",
     "idempotent",
     "retries",
+    "oom_retries",
     "timeout",
     "env",
     "env_from",
@@ -69,9 +71,9 @@ pub(super) struct Draft {
 }
 
 /// A task being read: its own fields before those of `defaults`.
-struct TaskFields<'r, 'a> {
-    reader: &'r Reader<'r, 'a>,
-    own: Fields<'r, 'a>,
+pub(super) struct TaskFields<'r, 'a> {
+    pub(super) reader: &'r Reader<'r, 'a>,
+    pub(super) own: Fields<'r, 'a>,
 }
 
 impl<'r, 'a> Reader<'r, 'a> {
@@ -128,7 +130,7 @@ impl<'r> TaskFields<'r, '_> {
     }
 
     /// A single value of a field, if it is there and right.
-    fn value<T>(
+    pub(super) fn value<T>(
         &self,
         name: &'static str,
         read: impl FnOnce(&Scalar<'r>) -> Result<T, Diagnostic>,
@@ -153,18 +155,20 @@ impl<'r> TaskFields<'r, '_> {
     ) -> Template {
         let priority = |s: &Scalar<'_>| s.int(-1_000_000..=1_000_000);
         let priority = self.value("priority", priority, diagnostics).unwrap_or(0);
+        let (resources, memory) = self.resources(diagnostics);
         let template = Template {
             name: name.to_owned(),
             image: self.image(diagnostics),
             secrets: self.secrets(diagnostics),
             env_from: self.env_from(diagnostics),
             workdir: self.workdir(diagnostics),
-            resources: Per::Same(self.resources(diagnostics)),
+            resources: Per::Same(resources),
             estimate: Per::Same(self.value("estimate", Scalar::duration, diagnostics)),
             priority: i32::try_from(priority).expect("within bounds"),
             critical: self.value("critical", Scalar::bool, diagnostics).unwrap_or(false),
             idempotent: self.value("idempotent", Scalar::bool, diagnostics).unwrap_or(true),
             retries: self.retries(diagnostics),
+            memory,
             timeout: self.value("timeout", positive, diagnostics),
             span,
             ..Template::default()
@@ -186,6 +190,9 @@ impl<'r> TaskFields<'r, '_> {
         }
         if template.retries.count > 0 {
             doubt("retries", "it is never tried again, so `retries` has no effect");
+        }
+        if self.own.get("oom_retries").is_some() && template.memory.retries > 0 {
+            doubt("oom_retries", "it is never tried again, so `oom_retries` has no effect");
         }
     }
 
@@ -395,10 +402,15 @@ impl<'r> TaskFields<'r, '_> {
         retries
     }
 
-    fn resources(&self, diagnostics: &mut Vec<Diagnostic>) -> Resources {
+    fn resources(&self, diagnostics: &mut Vec<Diagnostic>) -> (Resources, MemoryGrowth) {
+        let mut growth = self.oom_retries(diagnostics);
         let mut resources = Resources { cpus: MilliCpus::ONE, ..Resources::default() };
         for (key, node) in self.merged("resources", diagnostics) {
             let name = key.text().unwrap_or_default();
+            if name == "memory" && memory::is_growing(node) {
+                resources.memory = self.growing_memory(node, &mut growth, diagnostics);
+                continue;
+            }
             let outcome = self.reader.scalar(node, name).and_then(|s| {
                 match name {
                     "cpus" => resources.cpus = s.cpus()?,
@@ -414,7 +426,7 @@ impl<'r> TaskFields<'r, '_> {
             });
             diagnostics.extend(outcome.err());
         }
-        resources
+        (resources, growth)
     }
 }
 
