@@ -3,14 +3,17 @@
 //! Knows the DAG, the site and expected durations. Does not know executors, disk or the clock;
 //! a [`Plan`] is an immutable value that the engine carries out.
 //!
-//! Reading order: [`rank`], [`plan`](crate::plan), [`planner`], [`check`], [`revision`].
+//! Reading order: [`rank`], [`plan`](crate::plan), [`planner`], [`check`]; [`revision`],
+//! [`policy`].
 
 pub mod check;
 pub mod plan;
 pub mod planner;
+pub mod policy;
 pub mod rank;
 pub mod revision;
 
 pub use plan::{Order, Placements, Plan, PlanId, ShardId, Shards};
+pub use policy::{Decision, Policy};
 pub use planner::{Infeasible, make};
 pub use revision::Revision;

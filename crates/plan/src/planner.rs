@@ -42,7 +42,8 @@ pub fn make(workflow: &Workflow, site: &Site) -> Result<Plan, Vec<Infeasible>> {
 }
 
 /// Highest rank first, then user priority, then lowest id.
-fn order_by_rank(workflow: &Workflow, ranks: &[f64]) -> Order {
+#[must_use]
+pub fn order_by_rank(workflow: &Workflow, ranks: &[f64]) -> Order {
     let mut order: Vec<TaskId> = workflow.tasks().collect();
     let priority: Vec<i32> = order.iter().map(|&task| workflow.template(task).priority).collect();
     order.sort_by(|a, b| {

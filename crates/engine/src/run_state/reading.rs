@@ -104,6 +104,19 @@ impl RunState {
         self.grantable.get(zone.index()).into_iter().flatten().map(|&(_, shard)| shard)
     }
 
+    /// Whether any shard waits in a zone.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        self.grantable.iter().any(|shards| !shards.is_empty())
+    }
+
+    /// Whether a zone holds more allocations than a revision of the plan wants.
+    #[must_use]
+    pub fn is_surplus(&self, zone: ZoneId) -> bool {
+        let wanted = self.allocations_wanted.get(&zone);
+        wanted.is_some_and(|&n| self.live_allocations(zone).count() > n as usize)
+    }
+
     /// Allocations in a zone that may still hold attempts, by id.
     pub fn live_allocations(&self, zone: ZoneId) -> impl Iterator<Item = AllocationId> {
         self.live_allocations.get(&zone).into_iter().flatten().copied()

@@ -1,0 +1,465 @@
+//! Checks against a second state, folded from records that went through their text form, and a few
+//! counts of its own that the engine does not see.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use engine::allocation_state::AllocationState;
+use engine::cause::FailureCause;
+use engine::event::ShardGrant;
+use engine::input::Command;
+use engine::outcome::Outcome;
+use engine::phase::Phase;
+use engine::task_state::TaskState;
+use engine::{Action, AllocationId, AttemptId, Event, Record, RunState};
+use spec::{Digest, TaskId, Timestamp, Workflow, ZoneId};
+
+use super::cheap::Cheap;
+use super::reference::{self, Fate};
+use super::{Checked, Violation, hold, listed};
+use crate::truth::Truth;
+use crate::world::Options;
+
+/// Which changes of state were seen, by name.
+pub type Taken = BTreeSet<(String, String)>;
+
+/// The watcher.
+#[derive(Debug)]
+pub(super) struct Deep {
+    state: RunState,
+    /// By task: own failures since it was last asked for anew.
+    failures_now: BTreeMap<TaskId, u32>,
+    /// What each attempt read: by parent, the attempt that made it (0: an earlier run).
+    read: BTreeMap<AttemptId, Vec<AttemptId>>,
+    taken: Taken,
+    hasher: blake3::Hasher,
+    pub(super) history: History,
+}
+
+/// What the oracle needs to know of a run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct History {
+    /// How often failed tasks were asked for again.
+    pub(super) generation: u32,
+    /// Tasks whose place failed them for good, by generation.
+    pub(super) failed_by_place: BTreeSet<(u32, TaskId)>,
+    /// How often tasks failed by themselves, by generation.
+    pub(super) failures: BTreeMap<(u32, TaskId), u32>,
+}
+
+impl Deep {
+    pub(super) fn new(workflow: &Arc<Workflow>) -> Self {
+        Self {
+            state: RunState::new(Arc::clone(workflow)),
+            failures_now: BTreeMap::new(),
+            read: BTreeMap::new(),
+            taken: Taken::new(),
+            hasher: blake3::Hasher::new(),
+            history: History::default(),
+        }
+    }
+
+    pub(super) fn clear(&mut self, workflow: &Arc<Workflow>) {
+        self.state = RunState::new(Arc::clone(workflow));
+        self.failures_now.clear();
+        self.history = History::default();
+    }
+
+    pub(super) fn trace(&self) -> Digest {
+        Digest(*self.hasher.finalize().as_bytes())
+    }
+
+    pub(super) fn take_taken(&mut self) -> Taken {
+        std::mem::take(&mut self.taken)
+    }
+
+    /// A record was polled.
+    pub(super) fn record(&mut self, workflow: &Workflow, record: &Record) -> Checked {
+        let text =
+            serde_json::to_string(record).map_err(|e| Violation::of("S10", e.to_string()))?;
+        self.hasher.update(text.as_bytes());
+        let read = serde_json::from_str::<Record>(&text);
+        let read = read.map_err(|e| Violation::of("S10", format!("{e}: {text}")))?;
+        hold!(read == *record, "S10", "a record changes when it is written and read: {text}");
+        let before = Before::of(&self.state);
+        self.before_record(workflow, record)?;
+        let applied = self.state.apply(&read);
+        applied.map_err(|e| Violation::of("S14", e.to_string()))?;
+        self.s14_only_listed_changes(&before, record)?;
+        self.s6_every_shard_is_somewhere(&record.event)?;
+        self.s7_live_attempts_have_a_live_owner()
+    }
+
+    /// A record that was seen before is taken in again.
+    pub(super) fn replay(&mut self, workflow: &Workflow, record: &Record) -> Checked {
+        self.before_record(workflow, record)?;
+        let applied = self.state.apply(record);
+        applied.map_err(|e| Violation::of("S11", e.to_string()))
+    }
+
+    fn before_record(&mut self, workflow: &Workflow, record: &Record) -> Checked {
+        match &record.event {
+            Event::ShardsGranted { allocation, shards } => {
+                let has_failed = self.state.count(TaskState::Failed) > 0;
+                let is_over = self.state.options().fail_fast && has_failed;
+                hold!(!is_over, "S23", "something starts after a failure in a run that fails fast");
+                self.s7_nothing_of_a_shard_is_live(*allocation, shards)
+            }
+            Event::AttemptCommitted { attempt, usage, .. } => {
+                let ends = usage.ended_at >= usage.started_at;
+                hold!(ends, "S24", "{attempt} ends before it starts");
+                Ok(())
+            }
+            Event::AttemptFailed { attempt, cause, retry_at, .. } => {
+                self.count_failure(workflow, *attempt, cause, *retry_at)
+            }
+            Event::AttemptLost { attempt, .. } => {
+                let live = self.state.live().get(&attempt.task());
+                let is_idle = live.is_some_and(|live| live.started.is_none());
+                let idempotent = workflow.template(attempt.task()).idempotent;
+                hold!(idempotent || is_idle, "N1", "{attempt} started, and is just tried again");
+                Ok(())
+            }
+            Event::CommandAccepted { command: Command::RetryFailed } => {
+                self.history.generation += 1;
+                let state = &self.state;
+                self.failures_now.retain(|&task, _| {
+                    !matches!(state.task(task).state, TaskState::Failed | TaskState::Skipped)
+                });
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn count_failure(
+        &mut self,
+        workflow: &Workflow,
+        attempt: AttemptId,
+        cause: &FailureCause,
+        retry_at: Option<Timestamp>,
+    ) -> Checked {
+        let task = attempt.task();
+        let generation = self.history.generation;
+        if matches!(cause, FailureCause::MayHaveRun(_) | FailureCause::LostTooOften(_)) {
+            hold!(retry_at.is_none(), "S15", "{attempt} pays for its place");
+            self.history.failed_by_place.insert((generation, task));
+            let is_idempotent = workflow.template(task).idempotent;
+            let is_doubt = matches!(cause, FailureCause::MayHaveRun(_));
+            hold!(!is_doubt || !is_idempotent, "N1", "{attempt} is idempotent, and is in doubt");
+            return Ok(());
+        }
+        let used = self.failures_now.entry(task).or_default();
+        *used += 1;
+        *self.history.failures.entry((generation, task)).or_default() += 1;
+        let is_left = *used <= u32::from(workflow.retries(task).count);
+        let retries = retry_at.is_some();
+        hold!(retries == is_left, "S15", "{attempt}, {used} failures, tried again: {retries}");
+        Ok(())
+    }
+
+    /// An action was polled, and its records are written.
+    pub(super) fn action(&mut self, workflow: &Workflow, action: &Action) -> Checked {
+        self.hasher.update(format!("{action:?}").as_bytes());
+        let state = &self.state;
+        match action {
+            Action::Allocate { allocation, zone } => {
+                let row = state.allocations().get(allocation);
+                let is_recorded = row.is_some_and(|row| row.zone == *zone && row.state.is_live());
+                hold!(is_recorded, "S13", "{allocation} was not recorded as asked for");
+            }
+            Action::Lease { allocation, leases } => {
+                for lease in leases {
+                    let live = state.live().get(&lease.attempt.task());
+                    let is_recorded = live.is_some_and(|live| {
+                        live.number == lease.attempt.number() && live.allocation == *allocation
+                    });
+                    let attempt = lease.attempt;
+                    hold!(is_recorded, "S13", "{attempt} was not granted to {allocation}");
+                }
+                let phase = state.phase();
+                hold!(phase == Phase::Running, "S23", "work is handed out while {phase:?}");
+            }
+            Action::Publish { attempts } => {
+                for attempt in attempts {
+                    let commit = state.committed().get(&attempt.task());
+                    let is_recorded = commit.is_some_and(|c| c.number == attempt.number())
+                        && state.task(attempt.task()).state == TaskState::Publishing;
+                    hold!(is_recorded, "S13", "publishing {attempt} was not recorded");
+                }
+            }
+            Action::CheckReuse { tasks } => {
+                for &task in tasks {
+                    for parent in workflow.parents(task) {
+                        let is_done = state.task(parent).state == TaskState::Published;
+                        hold!(is_done, "S2", "{task} is compared before {parent} is done");
+                    }
+                }
+            }
+            Action::Probe { .. }
+            | Action::Revoke { .. }
+            | Action::Kill { .. }
+            | Action::Close { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The engine waits.
+    pub(super) fn settled(
+        &self,
+        workflow: &Workflow,
+        now: Timestamp,
+        live: &RunState,
+        wake: Option<Timestamp>,
+    ) -> Checked {
+        hold!(*live == self.state, "S10", "the engine's state is not the fold of its records");
+        let is_later = wake.is_none_or(|at| at > now);
+        hold!(is_later, "L3", "it wants to be woken at a time that has come");
+        self.l2_free_room_is_used()?;
+        self.l3_something_is_awaited(workflow, wake)
+    }
+
+    /// Where work waits and an allocation has room, something would have been granted.
+    fn l2_free_room_is_used(&self) -> Checked {
+        let state = &self.state;
+        let has_failed = state.count(TaskState::Failed) > 0;
+        if state.phase() != Phase::Running || state.options().fail_fast && has_failed {
+            return Ok(());
+        }
+        let zones = state.allocations().values().map(|row| row.zone.0 + 1).max().unwrap_or(0);
+        for zone in (0..zones).map(ZoneId) {
+            let Some(shard) = state.waiting_in(zone).next() else { continue };
+            let live: Vec<AllocationId> = state.live_allocations(zone).collect();
+            // Of several, some may have been told to end.
+            if let [only] = live[..] {
+                let row = &state.allocations()[&only];
+                let slots = (row.capacity.cpus.0 / 1_000).max(1) as usize;
+                let is_free = row.state == AllocationState::Up && row.n_live == 0 && slots > 0;
+                let is_wanted = !state.is_surplus(zone);
+                hold!(!is_free || !is_wanted, "L2", "{shard} waits, and {only} is idle in {zone}");
+            }
+        }
+        Ok(())
+    }
+
+    fn l3_something_is_awaited(&self, _: &Workflow, wake: Option<Timestamp>) -> Checked {
+        let state = &self.state;
+        if state.phase() != Phase::Running || state.n_unfinished() == 0 || wake.is_some() {
+            return Ok(());
+        }
+        let is_awaited = !state.live().is_empty()
+            || !state.committed().is_empty()
+            || state.count(TaskState::Checking) > 0
+            || state.allocations().values().any(|row| row.state.is_live())
+            || state.unplaced().len() > 0
+            || state.has_waiting();
+        let left = state.n_unfinished();
+        hold!(is_awaited, "L3", "{left} tasks are left, and nothing is awaited");
+        Ok(())
+    }
+
+    /// Everything that a starting attempt reads is published, or committed where it starts.
+    pub(super) fn start(
+        &mut self,
+        workflow: &Workflow,
+        attempt: AttemptId,
+        committed: &BTreeSet<AttemptId>,
+        was_reused: &dyn Fn(TaskId) -> bool,
+    ) -> Checked {
+        let task = attempt.task();
+        let is_published = self.state.task(task).state == TaskState::Published;
+        hold!(!is_published, "S3", "{attempt} starts, and its task is published");
+        let mut read = Vec::new();
+        for parent in workflow.parents(task) {
+            let is_published = self.state.task(parent).state == TaskState::Published;
+            let number = if was_reused(parent) { 0 } else { self.state.task(parent).attempts };
+            let latest = AttemptId(parent, number);
+            let is_together = self.state.shard_of(parent) == self.state.shard_of(task);
+            let is_here = is_together && committed.contains(&latest);
+            hold!(is_published || is_here, "S2", "{attempt} starts before {parent} is done");
+            read.push(latest);
+        }
+        self.read.insert(attempt, read);
+        Ok(())
+    }
+
+    fn s7_nothing_of_a_shard_is_live(
+        &self,
+        allocation: AllocationId,
+        shards: &[ShardGrant],
+    ) -> Checked {
+        let row = self.state.allocations().get(&allocation);
+        let is_up = row.is_some_and(|row| row.state == AllocationState::Up);
+        hold!(is_up, "S7", "shards are granted to {allocation}, which is not up");
+        let Some(plan) = self.state.plan() else { return Ok(()) };
+        for ShardGrant(shard, _, _) in shards {
+            for task in plan.tasks_of(*shard) {
+                let live = self.state.live().get(&task);
+                hold!(live.is_none(), "S7", "{shard} is granted while {task} has {live:?}");
+            }
+            let zone = plan.zone_of(*shard);
+            let is_there = row.is_some_and(|row| zone == Some(row.zone));
+            hold!(is_there, "S7", "{shard} is granted outside {zone:?}");
+        }
+        Ok(())
+    }
+
+    fn s7_live_attempts_have_a_live_owner(&self) -> Checked {
+        for (task, live) in self.state.live() {
+            let owner = &self.state.allocations()[&live.allocation];
+            let (id, state) = (live.allocation, owner.state);
+            hold!(state.is_live(), "S7", "{task} lives in {id}, which is {state:?}");
+        }
+        Ok(())
+    }
+
+    fn s6_every_shard_is_somewhere(&self, event: &Event) -> Checked {
+        if !matches!(event, Event::PlanAdopted { .. } | Event::PlanRevised { .. }) {
+            return Ok(());
+        }
+        let Some(plan) = self.state.plan() else { return Ok(()) };
+        let n = self.state.n_selected() + self.state.count(TaskState::Excluded);
+        let mut times = vec![0_u32; n];
+        for shard in (0..plan.n_shards() as u32).map(plan::ShardId) {
+            for task in plan.tasks_of(shard) {
+                times[task.index()] += 1;
+            }
+        }
+        let wrong = times.iter().position(|&times| times != 1);
+        hold!(wrong.is_none(), "S6", "task {wrong:?} is not in exactly one shard");
+        Ok(())
+    }
+
+    pub(super) fn s11_replay_is_the_same(
+        &self,
+        workflow: &Arc<Workflow>,
+        journal: &[Record],
+    ) -> Checked {
+        let replayed = RunState::replay(Arc::clone(workflow), journal);
+        hold!(replayed.as_ref() == Ok(&self.state), "S11", "replay gives another state");
+        Ok(())
+    }
+
+    fn s14_only_listed_changes(&mut self, before: &Before, record: &Record) -> Checked {
+        let seq = record.seq;
+        for (task, &from) in (0..).map(TaskId).zip(&before.tasks) {
+            let to = self.state.task(task).state;
+            if from != to {
+                let is_listed = listed::TASK.contains(&(from, to));
+                hold!(is_listed, "S14", "{task} goes from {from:?} to {to:?} by record {seq}");
+                self.taken.insert((format!("{from:?}"), format!("{to:?}")));
+            }
+        }
+        let (from, to) = (before.phase, self.state.phase());
+        if from != to {
+            let is_listed = listed::PHASE.contains(&(from, to));
+            hold!(is_listed, "S14", "the run goes from {from:?} to {to:?}");
+            self.taken.insert((format!("{from:?}"), format!("{to:?}")));
+        }
+        for (id, row) in self.state.allocations() {
+            let from = before.allocations.get(id).copied();
+            if let Some(from) = from.filter(|&from| from != row.state) {
+                let to = row.state;
+                let is_listed = listed::ALLOCATION.contains(&(from, to));
+                hold!(is_listed, "S14", "{id} goes from {from:?} to {to:?}");
+                self.taken.insert((format!("{from:?}"), format!("{to:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The run is over: what came out is what the scripts say.
+    pub(super) fn end(
+        &self,
+        workflow: &Workflow,
+        truth: &Truth,
+        options: &Options,
+        state: &RunState,
+        cheap: &Cheap,
+    ) -> Checked {
+        let is_cancelled = state.phase() == Phase::Finished(Outcome::Cancelled);
+        let is_cut_short = is_cancelled || options.run.fail_fast;
+        self.s2_all_was_made_from_what_is_published(workflow, state, cheap)?;
+        if options.run.fail_fast && self.history.generation > 0 {
+            return Ok(());
+        }
+        let oracle = reference::Oracle {
+            workflow,
+            truth,
+            options,
+            history: &self.history,
+            state,
+            was_reused: &|task| cheap.was_reused(task),
+        };
+        let fates = oracle.fates();
+        for task in workflow.tasks() {
+            let (fate, now) = (fates[task.index()], state.task(task).state);
+            let is_right = fate.is(now) || (is_cut_short && !now.is_final());
+            hold!(is_right, "L1", "{task} ended as {now:?}, and should be {fate:?}");
+            let is_missed = oracle.can_reuse(task) && !cheap.was_reused(task);
+            let is_missed = is_missed && fate == Fate::Published && self.history.generation == 0;
+            hold!(is_cut_short || !is_missed, "S3", "{task} was not reused");
+        }
+        let failed = fates.contains(&Fate::Failed);
+        let wanted = if failed { Outcome::Failed } else { Outcome::Succeeded };
+        let (phase, is_right) = (state.phase(), state.phase() == Phase::Finished(wanted));
+        hold!(is_cancelled || is_right, "L1", "the run is {phase:?}, and should be {wanted:?}");
+        blame_is_right(workflow, state)
+    }
+
+    fn s2_all_was_made_from_what_is_published(
+        &self,
+        workflow: &Workflow,
+        state: &RunState,
+        cheap: &Cheap,
+    ) -> Checked {
+        for task in workflow.tasks() {
+            let row = state.task(task);
+            if row.state != TaskState::Published || cheap.was_reused(task) {
+                continue;
+            }
+            let made_by = AttemptId(task, row.attempts);
+            let Some(read) = self.read.get(&made_by) else {
+                return Err(Violation::of("S2", format!("{made_by} is published and never ran")));
+            };
+            for &from in read {
+                let parent = from.task();
+                let latest = if cheap.was_reused(parent) { 0 } else { state.task(parent).attempts };
+                let is_same = latest == from.number();
+                hold!(is_same, "S2", "{made_by} read {from}, and attempt {latest} is published");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whoever failed has a cause; whoever was skipped is told whose failure is to blame.
+fn blame_is_right(workflow: &Workflow, state: &RunState) -> Checked {
+    for task in workflow.tasks() {
+        let now = state.task(task).state;
+        let has_cause = state.failures().contains_key(&task);
+        hold!(has_cause == (now == TaskState::Failed), "S14", "{task} is {now:?}: {has_cause}");
+        if now == TaskState::Skipped {
+            let blamed = state.skipped().get(&task);
+            let is_failed = blamed.is_some_and(|&to| state.task(to).state == TaskState::Failed);
+            hold!(is_failed, "S14", "{task} blames {blamed:?}, which did not fail");
+        }
+    }
+    Ok(())
+}
+
+/// What states were before a record.
+struct Before {
+    tasks: Vec<TaskState>,
+    phase: Phase,
+    allocations: BTreeMap<AllocationId, AllocationState>,
+}
+
+impl Before {
+    fn of(state: &RunState) -> Self {
+        let n = state.n_selected() + state.count(TaskState::Excluded);
+        let tasks = (0..n).map(|task| state.task(TaskId::from_index(task)).state).collect();
+        let allocations = state.allocations().iter().map(|(&id, row)| (id, row.state)).collect();
+        Self { tasks, phase: state.phase(), allocations }
+    }
+}

@@ -1,0 +1,194 @@
+//! What must always hold: the invariants, checked after every record, at every action and start.
+//!
+//! Numbers are those of the catalogue in `docs/invariants.md`. Cheap checks look at a few bytes per
+//! task and are always on; the others fold every record, read back from its text, into a second
+//! state, and compare.
+
+mod cheap;
+mod deep;
+mod listed;
+mod reference;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use engine::{Action, AttemptId, Record, RunState};
+use plan::Plan;
+use spec::{Digest, TaskId, Timestamp, Workflow};
+
+use crate::truth::Truth;
+use crate::world::Options;
+use cheap::Cheap;
+use deep::Deep;
+
+pub use deep::Taken;
+
+/// How much is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// What costs next to nothing.
+    Cheap,
+    /// Everything.
+    All,
+}
+
+/// Something that must always hold does not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{invariant} at {} s: {what}", at.0 / 1_000_000)]
+pub struct Violation {
+    /// Which invariant.
+    pub invariant: &'static str,
+    /// What was seen.
+    pub what: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Violation {
+    /// Of an invariant; when is added by whoever knows.
+    #[must_use]
+    pub fn of(invariant: &'static str, what: impl Into<String>) -> Self {
+        Self { invariant, what: what.into(), at: Timestamp::default() }
+    }
+
+    pub(crate) fn at(mut self, now: Timestamp) -> Self {
+        self.at = now;
+        self
+    }
+}
+
+type Checked = Result<(), Violation>;
+
+/// Fails a check with its invariant unless a condition holds.
+macro_rules! hold {
+    ($condition:expr, $invariant:literal, $($what:tt)+) => {
+        if !$condition {
+            return Err(crate::watch::Violation::of($invariant, format!($($what)+)));
+        }
+    };
+}
+pub(crate) use hold;
+
+/// Watches one run.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    cheap: Cheap,
+    deep: Option<Box<Deep>>,
+}
+
+impl Watcher {
+    pub(crate) fn new(
+        watch: Watch,
+        workflow: &Arc<Workflow>,
+        plan: &Plan,
+        selected: &engine::ranges::TaskRanges,
+    ) -> Self {
+        let deep = (watch == Watch::All).then(|| Box::new(Deep::new(workflow)));
+        Self { cheap: Cheap::new(workflow.n_tasks(), plan.n_shards(), selected), deep }
+    }
+
+    /// A record was polled.
+    pub(crate) fn record(&mut self, workflow: &Workflow, record: &Record) -> Checked {
+        self.cheap.record(workflow, record)?;
+        self.deep.as_mut().map_or(Ok(()), |deep| deep.record(workflow, record))
+    }
+
+    /// An action was polled, and its records are written.
+    pub(crate) fn action(&mut self, workflow: &Workflow, action: &Action) -> Checked {
+        self.deep.as_mut().map_or(Ok(()), |deep| deep.action(workflow, action))
+    }
+
+    /// The engine waits.
+    pub(crate) fn settled(
+        &mut self,
+        workflow: &Workflow,
+        now: Timestamp,
+        live: &RunState,
+        wake: Option<Timestamp>,
+    ) -> Checked {
+        self.deep.as_mut().map_or(Ok(()), |deep| deep.settled(workflow, now, live, wake))
+    }
+
+    /// After a crash: what follows from the records that survived.
+    pub(crate) fn replayed(&mut self, workflow: &Arc<Workflow>, journal: &[Record]) -> Checked {
+        self.cheap.clear();
+        if let Some(deep) = &mut self.deep {
+            deep.clear(workflow);
+        }
+        for record in journal {
+            self.cheap.record(workflow, record)?;
+            if let Some(deep) = &mut self.deep {
+                deep.replay(workflow, record)?;
+            }
+        }
+        self.deep.as_mut().map_or(Ok(()), |deep| deep.s11_replay_is_the_same(workflow, journal))
+    }
+
+    /// A process starts at a keeper where these attempts were committed.
+    pub(crate) fn start(
+        &mut self,
+        workflow: &Workflow,
+        attempt: AttemptId,
+        committed: &BTreeSet<AttemptId>,
+        is_owned: bool,
+    ) -> Checked {
+        let cheap = &self.cheap;
+        let reused = |task| cheap.was_reused(task);
+        let deep = self.deep.as_mut().filter(|_| is_owned);
+        deep.map_or(Ok(()), |deep| deep.start(workflow, attempt, committed, &reused))
+    }
+
+    /// The run is over.
+    pub(crate) fn end(
+        &self,
+        workflow: &Workflow,
+        truth: &Truth,
+        options: &Options,
+        state: &RunState,
+    ) -> Checked {
+        let Some(deep) = &self.deep else { return Ok(()) };
+        deep.end(workflow, truth, options, state, &self.cheap)
+    }
+
+    /// How often a task failed by itself before there was something to publish.
+    pub(crate) fn own_failures(&self, task: TaskId) -> usize {
+        self.cheap.failures(task).0
+    }
+
+    /// How often outputs could not be published.
+    pub(crate) fn publish_failures(&self, task: TaskId) -> usize {
+        self.cheap.failures(task).1
+    }
+
+    /// Whether an attempt was recorded as failed.
+    pub(crate) fn has_failed(&self, attempt: AttemptId) -> bool {
+        self.cheap.has_failed(attempt)
+    }
+
+    /// Whether an earlier result was taken over.
+    pub(crate) fn was_reused(&self, task: TaskId) -> bool {
+        self.cheap.was_reused(task)
+    }
+
+    /// Of all records and actions so far.
+    pub(crate) fn trace(&self) -> Option<Digest> {
+        self.deep.as_ref().map(|deep| deep.trace())
+    }
+
+    /// Which changes of state were seen, if everything is watched.
+    pub(crate) fn taken(&mut self) -> Taken {
+        self.deep.as_mut().map(|deep| deep.take_taken()).unwrap_or_default()
+    }
+
+    #[expect(clippy::unused_self, reason = "says what was being waited for, when it is told")]
+    pub(crate) fn nothing_awaited(&self, now: Timestamp) -> Violation {
+        Violation::of("L3", "the run is not over, and nothing will ever happen").at(now)
+    }
+}
+
+/// Changes of state that some run takes and this list says runs can take, for whoever looks
+/// whether all are taken.
+#[must_use]
+pub fn listed() -> Taken {
+    listed::all()
+}

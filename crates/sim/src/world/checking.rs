@@ -1,0 +1,86 @@
+//! What must hold of the whole world: at each start, and at the end.
+
+use engine::AttemptId;
+use engine::task_state::TaskState;
+use plan::rank;
+use spec::TaskId;
+
+use super::World;
+use crate::keeper::Stage;
+use crate::watch::Violation;
+
+impl World<'_> {
+    /// A process is about to start.
+    pub(super) fn check_start(&mut self, keeper: u32, attempt: AttemptId) -> Result<(), Violation> {
+        let row = &self.keepers[keeper as usize];
+        let is_ours = !row.is_disowned && row.host.epoch() == self.orchestrator.epoch;
+        let is_up = self.orchestrator.engine.is_some();
+        if self.remembers {
+            let committed = &row.memory.committed;
+            self.watcher.start(&self.workflow, attempt, committed, is_ours && is_up)?;
+            if !row.is_disowned {
+                self.s7_one_owner(attempt.task())?;
+            }
+            self.n1_never_in_doubt(attempt)?;
+        }
+        Ok(())
+    }
+
+    /// An attempt whose place was given up may still be at work; nothing of it is ever published.
+    fn s7_one_owner(&self, task: TaskId) -> Result<(), Violation> {
+        let owners = self.keepers.iter().filter(|k| k.stage == Stage::Up && !k.is_disowned);
+        for keeper in owners {
+            let other = keeper.processes.keys().find(|attempt| attempt.task() == task);
+            if let Some(other) = other {
+                let what = format!("{other} runs when another attempt starts");
+                return Err(Violation::of("S7", what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Not idempotent means: after a start nobody starts it again, unless it failed by itself.
+    fn n1_never_in_doubt(&mut self, attempt: AttemptId) -> Result<(), Violation> {
+        let task = attempt.task();
+        if self.workflow.template(task).idempotent {
+            return Ok(());
+        }
+        let last = self.last_start.insert(task, attempt);
+        match last {
+            Some(last) if last != attempt && !self.watcher.has_failed(last) => {
+                Err(Violation::of("N1", format!("{attempt} starts, and {last} may have run")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The run is over: nothing is left over, and what is stored is what was published.
+    pub(super) fn check_end(&self) -> Result<(), Violation> {
+        let Some(engine) = &self.orchestrator.engine else { return Ok(()) };
+        let state = engine.state();
+        if !state.live().is_empty() || !state.committed().is_empty() {
+            return Err(Violation::of("L1", "the run is over, and something is left over"));
+        }
+        for (id, row) in state.allocations() {
+            if row.state.is_live() {
+                let what = format!("the run is over, and {id} is still {:?}", row.state);
+                return Err(Violation::of("L1", what));
+            }
+        }
+        for task in rank::topological_order(&self.workflow) {
+            let number = self.store[task.index()];
+            let is_ours = self.has_outputs(task) && !self.watcher.was_reused(task);
+            let is_published = state.task(task).state == TaskState::Published;
+            if (number != 0) != (is_published && is_ours) {
+                let what = format!("{task} is published: {is_published}; stored: {number}");
+                return Err(Violation::of("S17", what));
+            }
+            let told = state.outputs(task);
+            let there = |wrong| self.manifest(AttemptId(task, number), wrong);
+            if number != 0 && *told != there(false) && *told != there(true) {
+                return Err(Violation::of("S4", format!("what {task} published is not stored")));
+            }
+        }
+        self.watcher.end(&self.workflow, &self.truth, &self.options, state)
+    }
+}
