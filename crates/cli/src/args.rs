@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Cancel(Cancel),
     /// Tell what happened in a run
     Report(Report),
+    /// Say what differs between two runs
+    Diff(Diff),
     /// Write a run as a WfFormat 1.5 document
     Export(Export),
     /// Remove what runs have left and nobody needs any more
@@ -422,6 +424,28 @@ pub(crate) struct Export {
     /// Write it to a file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+/// `diff`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  foreshard diff                              the last run and the one before
+  foreshard diff 20250601-12                  that one and the last
+  foreshard diff 20250601-12 20250603-09
+  foreshard diff --json | jq '.changed[].task'
+
+Compares the workflow, its parameters and places, and task by task what was run, read and made.
+Ends with 0 when nothing of it differs and with 1 when something does; times never count.")]
+pub(crate) struct Diff {
+    /// Two runs, or the beginnings of their names; default: the last two
+    #[arg(value_name = "RUN", num_args = 0..=2)]
+    pub(crate) runs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) project: ProjectChoice,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `clean`.

@@ -31,7 +31,7 @@ pub(crate) enum Code {
 /// Every code and what it means, as documented.
 pub(crate) const TABLE: [(Code, &str); 10] = [
     (Code::Succeeded, "everything succeeded"),
-    (Code::TasksFailed, "tasks failed"),
+    (Code::TasksFailed, "tasks failed; of `diff`: the runs differ"),
     (Code::Invalid, "wrong usage, or an invalid file"),
     (Code::NoPool, "a task asks for more than any pool can hold"),
     (Code::Cancelled, "cancelled"),

@@ -150,6 +150,18 @@ pub(crate) struct Told {
 pub(crate) fn tell(choice: &RunChoice, screen: Screen) -> Result<Told, Failure> {
     let run = find(choice)?;
     let manifest = run.manifest()?;
+    tell_of(run, manifest, screen)
+}
+
+/// Reads all of a run.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn tell_of(
+    run: PastRun,
+    manifest: RunManifest,
+    screen: Screen,
+) -> Result<Told, Failure> {
     let workflow = run.load(&manifest, screen)?.workflow;
     let timeline = run.timeline(&workflow)?;
     let workflow = Arc::clone(timeline.state().workflow());

@@ -180,24 +180,11 @@ impl Asked<'_> {
     }
 
     fn is_running(&self, task: TaskId) -> bool {
-        self.timeline.state().live().get(&task).is_some_and(|live| live.started.is_some())
+        is_running(self.timeline, task)
     }
 
     fn state_word(&self, task: TaskId) -> &'static str {
-        match self.state(task) {
-            TaskState::Excluded => "excluded",
-            TaskState::Waiting => "waiting",
-            TaskState::Checking => "checking",
-            TaskState::Ready => "ready",
-            TaskState::Held => "held",
-            TaskState::Leased if self.is_running(task) => "running",
-            TaskState::Leased => "granted",
-            TaskState::Committed | TaskState::Publishing => "publishing",
-            TaskState::Published if matches!(self.timeline.why(task), Why::Reused(_)) => "reused",
-            TaskState::Published => "published",
-            TaskState::Failed => "failed",
-            TaskState::Skipped => "skipped",
-        }
+        state_word(self.timeline, task)
     }
 
     /// Why it is where it is; a fragment that can follow a colon.
@@ -323,6 +310,28 @@ impl Asked<'_> {
     fn asks(&self, task: TaskId) -> &Resources {
         self.workflow.resources(task)
     }
+}
+
+/// How a task stands, as in [`Account::state`].
+pub(crate) fn state_word(timeline: &Timeline, task: TaskId) -> &'static str {
+    match timeline.state().task(task).state {
+        TaskState::Excluded => "excluded",
+        TaskState::Waiting => "waiting",
+        TaskState::Checking => "checking",
+        TaskState::Ready => "ready",
+        TaskState::Held => "held",
+        TaskState::Leased if is_running(timeline, task) => "running",
+        TaskState::Leased => "granted",
+        TaskState::Committed | TaskState::Publishing => "publishing",
+        TaskState::Published if matches!(timeline.why(task), Why::Reused(_)) => "reused",
+        TaskState::Published => "published",
+        TaskState::Failed => "failed",
+        TaskState::Skipped => "skipped",
+    }
+}
+
+fn is_running(timeline: &Timeline, task: TaskId) -> bool {
+    timeline.state().live().get(&task).is_some_and(|live| live.started.is_some())
 }
 
 fn some_of(targets: &[String]) -> String {

@@ -6,11 +6,13 @@
 //! Reading order: [`timeline`], the one fold over records; [`work`], [`critical_path`],
 //! [`lower_bound`] and [`templates`], which measure it; [`summary`], which says it all in one
 //! value; then the renderers: [`text`], [`html`], [`graph`]. While a run lives, [`progress`],
-//! [`status`] and [`words`] answer; before it, [`dry_run`]. [`account`] tells of one task.
+//! [`status`] and [`words`] answer; before it, [`dry_run`]. [`account`] tells of one task, [`diff`]
+//! of two runs.
 
 pub mod account;
 pub mod critical_path;
 pub mod definition;
+pub mod diff;
 pub mod dry_run;
 pub mod graph;
 pub mod html;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use spec::assemble::compile_glob;
 use spec::files::FileKind;
 use spec::{Digest, FileId, Workflow};
 
@@ -86,6 +87,30 @@ impl InitialFiles {
         let found: Vec<Digested> = found.collect::<Result<_, _>>()?;
         self.digests = paths.into_iter().zip(found.into_iter().map(|d| d.digest)).collect();
         Ok(())
+    }
+
+    /// As a run found them when it began.
+    #[must_use]
+    pub fn known(workflow: &Workflow, digests: BTreeMap<String, Digest>) -> Self {
+        let mut by_glob = BTreeMap::new();
+        for file in workflow.initial_inputs() {
+            let path = workflow.files().path(file);
+            if workflow.files().kind(file) != FileKind::Glob {
+                continue;
+            }
+            // A pattern that was good enough for the run is so now.
+            let Ok(pattern) = compile_glob(path).map(|glob| glob.compile_matcher()) else {
+                continue;
+            };
+            let matched = digests.keys().filter(|path| pattern.is_match(path)).cloned();
+            by_glob.insert(file, matched.collect());
+        }
+        Self { by_glob, digests }
+    }
+
+    /// Every initial file whose digest has been taken.
+    pub fn digests(&self) -> impl Iterator<Item = (&str, Digest)> {
+        self.digests.iter().map(|(path, digest)| (path.as_str(), *digest))
     }
 
     /// The digest of an initial file, if they have been taken.

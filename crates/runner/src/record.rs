@@ -1,16 +1,23 @@
-//! What attempts were told to run, found again: command, environment, place and what was granted.
+//! What a run leaves to be asked about it later, beyond its journal.
 //!
-//! Nothing is written for it. What a keeper was ordered to do stands in its order file, which
-//! stays with the run; there, a secret is only ever a reference.
+//! What attempts were told to run is found again in the order files of their keepers, which stay
+//! with the run; there, a secret is only ever a reference. What cannot be found anywhere later is
+//! written once, when a run begins: the digests of its initial inputs, and of the outside
+//! variables that its tasks name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
-use engine::{AllocationId, AttemptId};
+use engine::{AllocationId, AttemptId, RunState};
+use serde::{Deserialize, Serialize};
+use spec::{Digest, TaskId, Workflow};
 
+use crate::initial::InitialFiles;
 use crate::protocol::{Errand, Order, Work, read_line};
-use crate::run_dir::RunDir;
+use crate::reuse::{Environment, Keys};
+use crate::run_dir::{Project, RunDir};
+use crate::work::WorkMaker;
 
 /// With more attempts than this, lines are read whole instead of being looked through first.
 const SOUGHT_MAX: usize = 8;
@@ -72,10 +79,72 @@ fn mark(attempt: &AttemptId) -> String {
     format!("\"attempt\":{id}")
 }
 
+/// What a run found when it began, `found.json` in its folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Outside variables that any task names, by the digest of their value; null if not set.
+    pub environment: BTreeMap<String, Option<Digest>>,
+    /// Initial inputs, by path.
+    pub inputs: BTreeMap<String, Digest>,
+}
+
+impl Found {
+    /// What was found.
+    #[must_use]
+    pub fn of(workflow: &Workflow, initial: &InitialFiles, environment: &Environment) -> Self {
+        let names = workflow.templates().iter().flat_map(|template| &template.env_from);
+        let digest = |name: &String| Some(Digest::of(environment.get(name)?.as_bytes()));
+        let inputs = initial.digests().map(|(path, digest)| (path.to_owned(), digest));
+        Self {
+            environment: names.map(|name| (name.clone(), digest(name))).collect(),
+            inputs: inputs.collect(),
+        }
+    }
+
+    /// Writes it down.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn write(&self, run_dir: &RunDir) -> std::io::Result<()> {
+        std::fs::write(run_dir.found(), serde_json::to_vec(self).expect("plain values serialize"))
+    }
+
+    /// Reads it; nothing, of a run whose folder does not say.
+    #[must_use]
+    pub fn read(run_dir: &RunDir) -> Self {
+        let bytes = std::fs::read(run_dir.found()).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+}
+
+/// Tells what tasks of a run have read.
+pub struct Reader(WorkMaker);
+
+impl Reader {
+    /// For a run with what it found when it began.
+    #[must_use]
+    pub fn new(project: &Project, run_dir: &RunDir, workflow: &Workflow, found: &Found) -> Self {
+        Self(WorkMaker {
+            project: project.root().to_string_lossy().into_owned(),
+            run: run_dir.id(),
+            initial: InitialFiles::known(workflow, found.inputs.clone()),
+            replayer: String::new(),
+        })
+    }
+
+    /// The digests of what a task has read, by path; none if something that it reads was not made.
+    #[must_use]
+    pub fn inputs(&self, state: &RunState, task: TaskId) -> Option<BTreeMap<String, Digest>> {
+        let nothing = Environment::new();
+        let keys = Keys { workflow: state.workflow(), maker: &self.0, environment: &nothing };
+        keys.inputs(state, task).ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use engine::Epoch;
-    use spec::{Resources, TaskId};
+    use spec::Resources;
 
     use super::*;
     use crate::protocol::{WorkCommand, WorkPlace, write_line};

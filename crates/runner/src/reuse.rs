@@ -64,7 +64,11 @@ impl Keys<'_> {
         }))
     }
 
-    fn inputs(
+    /// Path and digest of what a task reads.
+    ///
+    /// # Errors
+    /// Why that is not known, for people.
+    pub(crate) fn inputs(
         &self,
         published: &dyn Published,
         task: TaskId,

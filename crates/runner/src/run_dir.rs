@@ -75,6 +75,12 @@ impl RunDir {
         self.0.join("run.json")
     }
 
+    /// What the run found when it began: see [`crate::record::Found`].
+    #[must_use]
+    pub fn found(&self) -> PathBuf {
+        self.0.join("found.json")
+    }
+
     /// `journal.db`: what happened.
     #[must_use]
     pub fn journal(&self) -> PathBuf {

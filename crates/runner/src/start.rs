@@ -21,6 +21,7 @@ use crate::initial::{InitialFiles, Missing};
 use crate::load::{LoadError, LoadRequest, Loaded};
 use crate::manifest::{self, RunManifest};
 use crate::publishing::Publishing;
+use crate::record::Found;
 use crate::results::{Past, Results};
 use crate::reuse::{self, Environment};
 use crate::run_dir::{Project, RunDir};
@@ -140,6 +141,9 @@ pub fn begin(new: NewRun) -> Result<Ready, Error> {
     manifest
         .write(&run_dir, &new.loaded)
         .map_err(|source| io("write the run's manifest", source))?;
+    Found::of(&new.loaded.workflow, &initial, &environment(&new.loaded.workflow))
+        .write(&run_dir)
+        .map_err(|source| io("write what the run found", source))?;
     take_over(run_dir, manifest, new.loaded, initial, new.ledger)
 }
 

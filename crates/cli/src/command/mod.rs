@@ -3,6 +3,7 @@
 mod cancel;
 mod check;
 mod clean;
+mod diff;
 mod export;
 mod graph;
 mod hidden;
@@ -46,6 +47,7 @@ pub(crate) fn run(command: Command, screen: Screen) -> Result<Code, Failure> {
         Command::Cancel(args) => cancel::cancel(&args, screen),
         Command::Report(args) => report::report(&args, screen),
         Command::Export(args) => export::export(&args, screen),
+        Command::Diff(args) => diff::diff(&args, screen),
         Command::Clean(args) => clean::clean(&args, screen),
         Command::Schema(args) => schema::schema(&args, screen),
         Command::Site(args) => match args.command {

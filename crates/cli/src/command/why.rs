@@ -7,6 +7,7 @@ use report::printable::printable;
 use report::text::Style;
 use report::timeline::Why as Reason;
 use runner::drive::clock;
+use runner::record::Found;
 use runner::{dry_run, reuse};
 use serde::Serialize;
 use spec::TaskId;
@@ -16,7 +17,7 @@ use super::standing;
 use crate::args::{RunChoice, Why};
 use crate::exit_code::Code;
 use crate::failure::Failure;
-use crate::past_run::{self, Told};
+use crate::past_run::{self, PastRun, Told};
 use crate::recorded::Recorded;
 use crate::screen::{Screen, Tone};
 use crate::{refusal, workflow};
@@ -69,6 +70,8 @@ struct Answer {
     account: Account,
     /// What its command or declaration had that it had not when the earlier result was made.
     changes: Vec<Change>,
+    /// Outside variables that it names and that had another value then.
+    environment_changes: Vec<String>,
     /// What the latest try was told to run.
     record: Recorded,
 }
@@ -80,8 +83,8 @@ fn one(args: &Why, told: &Told, task: TaskId, screen: Screen) -> Result<Code, Fa
     let latest = latest.map(|attempt| (attempt.allocation, attempt.id));
     let record = Recorded::latest(&told.run, &told.workflow, latest, task)
         .map_err(|error| Failure::io("read the orders in", told.run.dir.path(), &error))?;
-    let changes = changes(told, task, screen);
-    let answer = Answer { account, changes, record };
+    let (changes, environment_changes) = changes(told, task, screen);
+    let answer = Answer { account, changes, environment_changes, record };
     if args.json {
         screen.print_json(&answer)?;
     } else {
@@ -117,6 +120,9 @@ fn text(answer: &Answer, told: &Told, screen: Screen) -> String {
     for change in &answer.changes {
         text += &fact(style, "changed", &change.to_string());
     }
+    if !answer.environment_changes.is_empty() {
+        text += &fact(style, "changed", &answer.environment_changes.join(", "));
+    }
     let record = &answer.record;
     text += &fact(style, "granted", &record.granted().to_string());
     if let Some(folder) = record.folder().filter(|folder| folder.exists()) {
@@ -143,22 +149,29 @@ fn text(answer: &Answer, told: &Told, screen: Screen) -> String {
     text + &fact(style, "run", &told.run.id)
 }
 
-/// What a command that changed had been, where the run that left the earlier result is still
-/// there to be asked.
-fn changes(told: &Told, task: TaskId, screen: Screen) -> Vec<Change> {
-    let Reason::Changed(why) = told.timeline.why(task) else { return Vec::new() };
-    if !why.contains("command changed") {
-        return Vec::new();
-    }
-    earlier(told, task, screen).unwrap_or_default()
-}
-
-fn earlier(told: &Told, task: TaskId, screen: Screen) -> Option<Vec<Change>> {
-    let name = told.workflow.task_name(task);
+/// What had been otherwise when the earlier result was made, where the run that made it is still
+/// there to be asked: declarations, and names of outside variables.
+fn changes(told: &Told, task: TaskId, screen: Screen) -> (Vec<Change>, Vec<String>) {
+    let nothing = (Vec::new(), Vec::new());
+    let Reason::Changed(why) = told.timeline.why(task) else { return nothing };
+    let (is_command, is_env) = (why.contains("command changed"), why.contains("environment"));
+    let Some((run, before)) = maker(told, task, screen).filter(|_| is_command || is_env) else {
+        return nothing;
+    };
     let project = told.run.project.root().to_string_lossy();
     let now = Definition::of(&told.workflow, task, &project);
+    let (found, now_found) = (Found::read(&run.dir), Found::read(&told.run.dir));
+    let names = &told.workflow.template(task).env_from;
+    let differs = |name: &&String| found.environment.get(*name) != now_found.environment.get(*name);
+    (now.changes_since(&before), names.iter().filter(differs).cloned().collect())
+}
+
+/// The latest run before that made a result of a task, and what the task was there.
+fn maker(told: &Told, task: TaskId, screen: Screen) -> Option<(PastRun, Definition)> {
+    let name = told.workflow.task_name(task);
+    let project = told.run.project.root().to_string_lossy();
     let runs = past_run::of_project(&told.run.project);
-    let before = runs.iter().rev().skip_while(|run| run.id != told.run.id).skip(1);
+    let before = runs.into_iter().rev().skip_while(|run| run.id != told.run.id).skip(1);
     for run in before.take(RUNS_BACK) {
         let Ok(workflow) = run.manifest().and_then(|m| Ok(run.load(&m, screen)?.workflow)) else {
             continue;
@@ -168,7 +181,8 @@ fn earlier(told: &Told, task: TaskId, screen: Screen) -> Option<Vec<Change>> {
         let Some(then) = workflow.find_task(&name) else { continue };
         let has_run = timeline.state().task(then).attempts > 0;
         if has_run && timeline.published_at(then).is_some() {
-            return Some(now.changes_since(&Definition::of(workflow, then, &project)));
+            let definition = Definition::of(workflow, then, &project);
+            return Some((run, definition));
         }
     }
     None

@@ -1,6 +1,6 @@
 //! Afterwards, and meanwhile: why a task ran, what it was told to run, what failed.
 
-use crate::stage::Stage;
+use crate::stage::{Stage, Told};
 
 const FLOW: &str = "\
 foreshard: 1
@@ -53,6 +53,12 @@ fn a_task_tells_why_it_ran_or_did_not_have_to_or_could_not() {
     assert_eq!(told["tries"].as_array().unwrap().len(), 1);
     assert!(told["record"]["command"]["shell"].as_str().unwrap().contains("head -n 1 > top.txt"));
     assert_eq!(told["record"]["environment"]["PARAM_top"], "1");
+    stage.write("w.yaml", &FLOW.replace("env: {", "env_from: [FLOW_LOCALE]\n    env: {"));
+    stage.foreshard(&["run", "w.yaml", "count"]).ends(0);
+    let mut run = stage.command(&["run", "w.yaml", "count"]);
+    run.env("FLOW_LOCALE", "C");
+    Told::of(run).ends(0);
+    why("count[a]").prints("the environment it names changed").prints("FLOW_LOCALE");
     stage.foreshard(&["why", "mrege"]).ends(2).says("did you mean `merge`?");
 }
 

@@ -6,6 +6,7 @@
 mod asking;
 mod checking;
 mod cleaning;
+mod comparing;
 mod interrupting;
 mod running;
 mod stage;
