@@ -166,6 +166,7 @@ fn build(parts: Parts, replay: Option<Box<Replay>>) -> Result<Workflow, Vec<Grap
         producers: Csr::default(),
         parents: Csr::default(),
         children: Csr::default(),
+        growing: None,
         replay,
     };
     let mut errors = Vec::new();

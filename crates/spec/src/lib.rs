@@ -14,6 +14,7 @@ pub mod csr;
 pub mod diagnostic;
 pub mod digest;
 pub mod files;
+pub mod growth;
 pub mod id;
 pub mod resources;
 pub mod schema;

@@ -91,6 +91,7 @@ fn task_fields() -> Vec<(String, Value)> {
             list_of(map_of(any_value())),
         ])),
         "matrix": about("one task for each combination", map_of(reference("values"))),
+        "emits": about("an output that declares more tasks, in this same format", text()),
     }))
 }
 

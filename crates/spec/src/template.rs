@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{CommandTemplate, TextTemplate};
 use crate::diagnostic::{Place, SourceId};
+use crate::id::TaskId;
 use crate::resources::{MilliCpus, Resources};
 use crate::units::{Bytes, Duration};
 
@@ -246,6 +247,17 @@ pub enum SecretSource {
     Command(Vec<String>),
 }
 
+/// `foreach: {x: PATTERN, from: TASK}`: one task for each file that `TASK` turns out to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    /// The task, or the fan-out each of whose tasks discovers some.
+    pub from: String,
+    /// Which of its files, as a pattern that [`crate::assemble::compile_glob`] reads.
+    pub glob: String,
+    /// The pattern as written, where `{name}` stands for a part of a file's path.
+    pub(crate) pattern: String,
+}
+
 /// A task as declared in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
@@ -287,6 +299,12 @@ pub struct Template {
     pub memory: MemoryGrowth,
     /// `timeout`: killed after this long, which counts as its own failure.
     pub timeout: Option<Duration>,
+    /// `emits`: which of its outputs declares more tasks, when it has made it.
+    pub emits: Option<usize>,
+    /// `foreach` over files that another task has yet to make: no tasks before that.
+    pub discovers: Option<Discovery>,
+    /// The task whose success brought these tasks into the graph; none for those of the file.
+    pub grown_by: Option<TaskId>,
     /// Which text it stands in, for later messages.
     pub source: SourceId,
     /// Where it stands there, in bytes.
@@ -325,6 +343,9 @@ impl Default for Template {
             retries: Retries::default(),
             memory: MemoryGrowth::default(),
             timeout: None,
+            emits: None,
+            discovers: None,
+            grown_by: None,
             source: SourceId::MAIN,
             span: 0..0,
         }

@@ -5,6 +5,7 @@
 //! whoever holds a `Workflow` need not doubt it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::csr::Csr;
 use crate::digest::Digest;
@@ -14,6 +15,7 @@ use crate::resources::Resources;
 use crate::template::{Retries, Template, Value};
 use crate::units::Duration;
 use crate::wfformat::Replay;
+use crate::workflow_file::Growing;
 
 /// A declared input of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +42,8 @@ pub struct Workflow {
     pub(crate) producers: Csr<u32>,
     pub(crate) parents: Csr<u32>,
     pub(crate) children: Csr<u32>,
+    /// What is kept of the file for tasks that are still to come, if there may be any.
+    pub(crate) growing: Option<Arc<Growing>>,
     /// What is kept of the recording that the workflow replays, if it does.
     pub(crate) replay: Option<Box<Replay>>,
 }
@@ -128,16 +132,18 @@ impl Workflow {
         format!("{}[{}]", template.name, values.join(","))
     }
 
-    /// The task that people call `name`; a linear search within one template.
+    /// The task that people call `name`; a linear search within the templates of that name.
     #[must_use]
     pub fn find_task(&self, name: &str) -> Option<TaskId> {
         if let Some(replay) = &self.replay {
             return replay.find(name);
         }
         let base = name.split('[').next().unwrap_or(name);
-        let position = |wanted: &str| self.templates.iter().position(|t| t.name == wanted);
-        let template = TemplateId::from_index(position(name).or_else(|| position(base))?);
-        self.tasks_of(template).find(|&task| self.task_name(task) == name)
+        let named =
+            |(_, template): &(usize, &Template)| template.name == name || template.name == base;
+        let templates = self.templates.iter().enumerate().filter(named);
+        let mut tasks = templates.flat_map(|(id, _)| self.tasks_of(TemplateId::from_index(id)));
+        tasks.find(|&task| self.task_name(task) == name)
     }
 
     /// The values of the template's variables in this task's row.

@@ -4,8 +4,11 @@
 //! place and what to write instead. Does not look at the disk: whether an input is there is for
 //! whoever starts a run.
 
+mod discovery;
+mod family;
 mod fanout;
 mod graph_errors;
+mod growing;
 mod memory;
 mod params;
 mod paths;
@@ -17,17 +20,22 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::assemble::{self, Parts};
 use crate::command::placeholder::{self, Mistake, Scope};
 use crate::command::{Placeholder, Segment, TextTemplate};
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
 use crate::digest::Digest;
+use crate::files::FileTable;
 use crate::source::fields::Fields;
 use crate::source::scalar::Scalar;
 use crate::source::{self, Node};
 use crate::template::{SecretSource, Template, Value};
 use crate::workflow::Workflow;
+
+use growing::Drafts;
+pub(crate) use growing::{Growing, grow};
 
 /// The version of the format that is read.
 pub const VERSION: i64 = 1;
@@ -75,22 +83,51 @@ fn read(
     let secrets = secrets::read(fields.get("secrets"), diagnostics);
     let reader = Reader { text: &source.text, params: &params, secrets: &secrets, defaults };
     let (names, drafts) = reader.tasks(&fields, diagnostics);
-    let layout = rows::lay_out(&names, &drafts, diagnostics);
     let digest = digest(source, &params);
+    let drafts = Drafts {
+        names,
+        drafts: drafts.into_iter().map(Arc::new).collect(),
+        secrets: secrets.clone(),
+    };
+    build(Head { name, digest, params }, drafts, FileTable::default(), diagnostics)
+}
+
+/// What a workflow has beside its tasks.
+struct Head {
+    name: String,
+    digest: Digest,
+    params: BTreeMap<String, Value>,
+}
+
+/// From drafts to a checked graph; `files` keep their ids.
+fn build(
+    head: Head,
+    drafts: Drafts,
+    files: FileTable,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Workflow> {
+    let layout = rows::lay_out(&drafts.names, &drafts.drafts, files, diagnostics);
+    let growing = drafts.can_grow().then(|| layout.clone());
+    let templates: Vec<Template> = drafts.drafts.iter().map(|d| d.template.clone()).collect();
+    let places: Vec<Place> = templates.iter().map(Template::place).collect();
     let parts = Parts {
-        name,
-        digest,
-        templates: drafts.into_iter().map(|draft| draft.template).collect(),
+        name: head.name,
+        digest: head.digest,
+        params: head.params,
+        templates,
         first_task: layout.first_task,
         files: layout.files,
         inputs: layout.inputs,
         outputs: layout.outputs,
         needs: layout.needs,
-        params,
     };
-    let places: Vec<Place> = parts.templates.iter().map(Template::place).collect();
     match assemble::assemble(parts) {
-        Ok(workflow) => Some(workflow),
+        Ok(mut workflow) => {
+            if let Some(layout) = growing {
+                workflow.growing = Some(Arc::new(Growing::new(&workflow, drafts, &layout)));
+            }
+            Some(workflow)
+        }
         Err(errors) => {
             diagnostics.extend(errors.iter().map(|e| graph_errors::diagnostic(e, &places)));
             None

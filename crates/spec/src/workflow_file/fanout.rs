@@ -1,15 +1,15 @@
 //! `foreach` and `matrix`: the variables of a task and the rows they make.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
-use super::{Reader, paths, values};
+use super::{Reader, discovery, paths, values};
 use crate::command::placeholder::RESERVED;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::digest::Digest;
 use crate::source::Node;
 use crate::source::fields::Fields;
 use crate::source::scalar::Scalar;
-use crate::template::{Domain, Value, Variable};
+use crate::template::{Discovery, Domain, Value, Variable};
 
 /// How many tasks one declaration can make.
 const MAX_ROWS: usize = 1 << 24;
@@ -22,11 +22,13 @@ const MAX_VALUE: usize = 1_000;
 pub(super) struct Fanout {
     pub(super) variables: Vec<Variable>,
     pub(super) rows: usize,
+    /// Where the values come from when they are not known yet.
+    pub(super) discovers: Option<Discovery>,
 }
 
 impl Fanout {
     pub(super) fn single() -> Self {
-        Self { variables: Vec::new(), rows: 1 }
+        Self { variables: Vec::new(), rows: 1, discovers: None }
     }
 }
 
@@ -50,7 +52,7 @@ impl Reader<'_, '_> {
         };
         match result {
             Ok(fanout) => {
-                if fanout.rows == 0 {
+                if fanout.rows == 0 && fanout.discovers.is_none() {
                     let span = fields.key_span(if fields.get("foreach").is_some() {
                         "foreach"
                     } else {
@@ -69,6 +71,9 @@ impl Reader<'_, '_> {
     }
 
     fn foreach(&self, node: &Node<'_>) -> Result<Fanout, Diagnostic> {
+        if let Some(from) = discovered_from(node) {
+            return self.discovered(node, from);
+        }
         let variables = match (node.map(), node.list()) {
             (Some(entries), _) => self.domains(entries)?,
             (None, Some(maps)) => of_maps(maps)?,
@@ -87,7 +92,33 @@ impl Reader<'_, '_> {
             return Err(mistake.help("give both as many, or use `matrix` for all combinations"));
         }
         refuse_twins(&variables, rows, node)?;
-        Ok(Fanout { variables, rows })
+        Ok(Fanout { variables, rows, discovers: None })
+    }
+
+    /// `{x: PATTERN, from: TASK}`: variables whose values come when `TASK` has made its files.
+    fn discovered(&self, node: &Node<'_>, from: &Node<'_>) -> Result<Fanout, Diagnostic> {
+        let entries = node.map().unwrap_or_default();
+        let others: Vec<_> = entries.iter().filter(|(key, _)| key.text() != Some("from")).collect();
+        let [(key, pattern)] = others[..] else {
+            let mistake = Diagnostic::error(Code::Value, node.span());
+            return Err(mistake
+                .message(format!("`from` goes with one pattern, and here are {}", others.len()))
+                .help("write `foreach: {chunk: \"chunks/*.fq\", from: split}`"));
+        };
+        let from = self.scalar(from, "from")?.text.into_owned();
+        let scalar = self.scalar(pattern, "foreach")?;
+        let name = variable_name(key)?;
+        let pattern = discovery::Pattern::parse(&scalar.text)
+            .map_err(|(message, help)| scalar.wrong(&message).help(help))?;
+        let names = if pattern.names.is_empty() { vec![name] } else { pattern.names.clone() };
+        for name in &names {
+            check_variable_name(name, pattern_span(&scalar, name))?;
+        }
+        let variable = |name| Variable { name, domain: Domain::List(Vec::new()), repeat: 1 };
+        let variables = names.into_iter().map(variable).collect();
+        let written = scalar.text.clone().into_owned();
+        let discovers = Some(Discovery { from, glob: pattern.glob, pattern: written });
+        Ok(Fanout { variables, rows: 0, discovers })
     }
 
     fn matrix(&self, node: &Node<'_>) -> Result<Fanout, Diagnostic> {
@@ -113,7 +144,7 @@ impl Reader<'_, '_> {
         if variables.len() > 1 && variables.iter().any(holds_comma) {
             refuse_twins(&variables, rows, node)?;
         }
-        Ok(Fanout { variables, rows })
+        Ok(Fanout { variables, rows, discovers: None })
     }
 
     fn domains(&self, entries: &[(Node<'_>, Node<'_>)]) -> Result<Vec<Variable>, Diagnostic> {
@@ -220,7 +251,12 @@ fn of_maps(maps: &[Node<'_>]) -> Result<Vec<Variable>, Diagnostic> {
 
 fn variable_name(key: &Node<'_>) -> Result<String, Diagnostic> {
     let name = key.text().unwrap_or_default();
-    let mistake = Diagnostic::error(Code::Name, key.span());
+    check_variable_name(name, key.span())?;
+    Ok(name.to_owned())
+}
+
+fn check_variable_name(name: &str, span: Range<usize>) -> Result<(), Diagnostic> {
+    let mistake = Diagnostic::error(Code::Name, span);
     if !paths::is_variable_name(name) {
         let message = format!("`{}` cannot name a variable", name.escape_debug());
         return Err(mistake
@@ -231,38 +267,81 @@ fn variable_name(key: &Node<'_>) -> Result<String, Diagnostic> {
         let message = format!("`{{{name}}}` already means something else");
         return Err(mistake.message(message).help("choose another name"));
     }
-    Ok(name.to_owned())
+    Ok(())
+}
+
+/// The task after `from`, where it is one: a variable may be called so too.
+fn discovered_from<'n, 'a>(node: &'n Node<'a>) -> Option<&'n Node<'a>> {
+    let from = node.get("from")?;
+    let text = from.text()?;
+    (!text.contains("..") && !text.starts_with("{params.")).then_some(from)
+}
+
+/// Where `{name}` stands in a pattern, for a caret below it.
+fn pattern_span(scalar: &Scalar<'_>, name: &str) -> Range<usize> {
+    let found = scalar.text.find(&format!("{{{name}}}"));
+    let start = scalar.span.start;
+    // Quotes before the text move it by one; a caret one off is still on the pattern.
+    found.map_or(scalar.span.clone(), |at| start + at + 1..start + at + name.len() + 3)
 }
 
 /// Values become part of a task's name, which people read and type.
 fn check_values(values: &[Value], node: &Node<'_>) -> Result<(), Diagnostic> {
     for (index, value) in values.iter().enumerate() {
-        let span = node.list().and_then(|items| items.get(index)).unwrap_or(node).span();
-        let text = match value {
-            Value::Int(_) | Value::Float(_) | Value::Bool(_) => continue,
-            Value::Text(text) if text.len() <= MAX_VALUE => std::borrow::Cow::Borrowed(text),
-            value => std::borrow::Cow::Owned(value.to_string()),
-        };
-        let mistake = Diagnostic::error(Code::Value, span);
-        if text.len() > MAX_VALUE {
-            let message = format!(
-                "a value that names a task has at most {MAX_VALUE} bytes; this one has {}",
-                text.len()
-            );
-            return Err(mistake.message(message));
-        }
-        if let Some(c) = text.chars().find(|&c| c.is_control() || paths::is_invisible(c)) {
-            let message = format!("a value that names a task cannot contain U+{:04X}", c as u32);
-            return Err(mistake.message(message).help("pass it by a parameter or a file"));
+        if let Some((problem, help)) = value_problem(value) {
+            let span = node.list().and_then(|items| items.get(index)).unwrap_or(node).span();
+            let mistake = Diagnostic::error(Code::Value, span).message(problem);
+            return Err(if help.is_empty() { mistake } else { mistake.help(help) });
         }
     }
     Ok(())
 }
 
+/// What is wrong with a value that names a task, and what helps.
+fn value_problem(value: &Value) -> Option<(String, &'static str)> {
+    let text = match value {
+        Value::Int(_) | Value::Float(_) | Value::Bool(_) => return None,
+        Value::Text(text) if text.len() <= MAX_VALUE => std::borrow::Cow::Borrowed(text),
+        value => std::borrow::Cow::Owned(value.to_string()),
+    };
+    if text.len() > MAX_VALUE {
+        let message = format!(
+            "a value that names a task has at most {MAX_VALUE} bytes; this one has {}",
+            text.len()
+        );
+        return Some((message, ""));
+    }
+    let c = text.chars().find(|&c| c.is_control() || paths::is_invisible(c))?;
+    let message = format!("a value that names a task cannot contain U+{:04X}", c as u32);
+    Some((message, "pass it by a parameter or a file"))
+}
+
+/// What is wrong with values that files gave.
+pub(super) fn check_discovered(variables: &[Variable], rows: usize) -> Result<(), String> {
+    if rows > MAX_ROWS {
+        return Err(format!("one declaration makes at most {MAX_ROWS} tasks"));
+    }
+    for variable in variables {
+        if let Domain::List(values) = &variable.domain
+            && let Some((problem, _)) = values.iter().find_map(value_problem)
+        {
+            return Err(problem);
+        }
+    }
+    twins(variables, rows).map_or(Ok(()), Err)
+}
+
 /// Two rows with the same values would be two tasks of one name.
 fn refuse_twins(variables: &[Variable], rows: usize, node: &Node<'_>) -> Result<(), Diagnostic> {
+    match twins(variables, rows) {
+        Some(message) => Err(Diagnostic::error(Code::Value, node.span()).message(message)),
+        None => Ok(()),
+    }
+}
+
+fn twins(variables: &[Variable], rows: usize) -> Option<String> {
     if variables.iter().all(|v| matches!(v.domain, Domain::Range { .. })) {
-        return Ok(());
+        return None;
     }
     let mut name = String::new();
     let mut name_of = |row: usize| {
@@ -276,11 +355,10 @@ fn refuse_twins(variables: &[Variable], rows: usize, node: &Node<'_>) -> Result<
     // Digests, so that a million names need not be held.
     let mut names: Vec<(Digest, u32)> = (0..rows).map(|row| (name_of(row), row as u32)).collect();
     names.sort_unstable();
-    let Some(twins) = names.windows(2).find(|pair| pair[0].0 == pair[1].0) else { return Ok(()) };
+    let twins = names.windows(2).find(|pair| pair[0].0 == pair[1].0)?;
     let values: Vec<String> =
         variables.iter().map(|v| v.value(twins[1].1 as usize).to_string()).collect();
-    let message = format!("`{}` occurs twice, so two tasks would have one name", values.join(","));
-    Err(Diagnostic::error(Code::Value, node.span()).message(message))
+    Some(format!("`{}` occurs twice, so two tasks would have one name", values.join(",")))
 }
 
 fn too_many(node: &Node<'_>) -> Diagnostic {

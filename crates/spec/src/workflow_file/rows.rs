@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::family::Families;
 use super::paths::{self, PathProblem};
 use super::slots::{Part, Side, SlotDraft, What};
 use super::task::Draft;
@@ -21,7 +23,7 @@ use crate::workflow::Input;
 const MAX_GATHERED: usize = 1 << 28;
 
 /// Tasks with their files, as the graph is made of them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Layout {
     pub(super) first_task: Vec<u32>,
     pub(super) files: FileTable,
@@ -30,22 +32,26 @@ pub(super) struct Layout {
     pub(super) needs: Csr<u32>,
 }
 
-/// `names` are those of all tasks in the file, also of those that could not be read.
+/// `names` are those of all tasks in the file, also of those that could not be read. `files` are
+/// those that were declared before, whose ids stay as they are.
 pub(super) fn lay_out(
     names: &[String],
-    drafts: &[Draft],
+    drafts: &[Arc<Draft>],
+    files: FileTable,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Layout {
     let mut rows = Rows {
         names,
         drafts,
-        by_name: drafts.iter().map(|d| d.template.name.as_str()).zip(0..).collect(),
-        layout: Layout::default(),
+        families: Families::default(),
+        layout: Layout { files, ..Layout::default() },
         gathered: 0,
         named: BTreeMap::new(),
         diagnostics,
     };
     rows.count();
+    rows.families = Families::new(drafts, &rows.layout.first_task);
+    rows.families.check(names, rows.diagnostics);
     for draft in drafts {
         rows.outputs(draft);
     }
@@ -59,8 +65,8 @@ pub(super) fn lay_out(
 
 struct Rows<'d> {
     names: &'d [String],
-    drafts: &'d [Draft],
-    by_name: BTreeMap<&'d str, usize>,
+    drafts: &'d [Arc<Draft>],
+    families: Families<'d>,
     layout: Layout,
     gathered: usize,
     /// By draft: its tasks by name, made when a single one is first asked for.
@@ -170,10 +176,8 @@ impl Rows<'_> {
     /// All outputs of a task.
     fn gather(&mut self, task: &str, span: &Range<usize>, rows: usize) -> Option<Vec<FileId>> {
         let tasks = self.find(task, span)?;
-        let outputs = &self.layout.outputs;
-        let files: Vec<FileId> =
-            tasks.flat_map(|task| outputs.row(task as usize)).copied().collect();
-        if files.is_empty() && !self.names.is_empty() {
+        let files = self.gathered_files(&tasks);
+        if files.is_empty() && !self.families.declares_outputs(task) {
             let message = format!("task `{task}` declares no outputs");
             self.diagnostics.push(Diagnostic::error(Code::Value, span.clone()).message(message));
         }
@@ -181,19 +185,34 @@ impl Rows<'_> {
         Some(files)
     }
 
+    /// What tasks write, but for what only declares more of them.
+    fn gathered_files(&self, tasks: &[Range<u32>]) -> Vec<FileId> {
+        let mut files = Vec::new();
+        for task in tasks.iter().cloned().flatten() {
+            let emits = self.families.emits(task);
+            let outputs = self.layout.outputs.row(task as usize).iter().enumerate();
+            files.extend(outputs.filter(|(slot, _)| Some(*slot) != emits).map(|(_, &file)| file));
+        }
+        files
+    }
+
     fn needs(&mut self, draft: &Draft) {
         let mut needs: Vec<u32> = Vec::new();
         for (name, span) in &draft.needs {
             if let Some(tasks) = self.find(name, span)
-                && self.count_gathered(tasks.len(), draft.rows, span).is_some()
+                && self.count_gathered(n_tasks(&tasks), draft.rows, span).is_some()
             {
-                needs.extend(tasks);
+                needs.extend(tasks.into_iter().flatten());
             }
         }
+        needs.extend(draft.template.grown_by.map(|task| task.0));
+        needs.extend(self.families.awaited(draft));
         needs.sort_unstable();
         needs.dedup();
-        for _ in 0..draft.rows {
-            self.layout.needs.push_row(needs.iter().copied());
+        let first = self.layout.needs.n_rows();
+        for task in first..first + draft.rows {
+            let more = self.families.awaited_for(&self.layout, task);
+            self.layout.needs.push_row(needs.iter().copied().chain(more));
         }
     }
 
@@ -208,18 +227,27 @@ impl Rows<'_> {
         None
     }
 
-    /// The tasks that a name stands for: all of a declaration, or `name[value]`.
-    fn find(&mut self, name: &str, span: &Range<usize>) -> Option<Range<u32>> {
+    /// The tasks that a name stands for: all of a declaration, or `name[value]`; and what they
+    /// grew.
+    fn find(&mut self, name: &str, span: &Range<usize>) -> Option<Vec<Range<u32>>> {
         let drafts = self.drafts;
-        if let Some(&draft) = self.by_name.get(name) {
-            return Some(self.layout.first_task[draft]..self.layout.first_task[draft + 1]);
+        if let Some(family) = self.families.of(name) {
+            return Some(family);
         }
         let base = name.split('[').next().unwrap_or(name);
-        if let Some(&draft) = self.by_name.get(base) {
-            let first = self.layout.first_task[draft];
-            let named = self.named.entry(draft).or_insert_with(|| names_of(&drafts[draft], first));
+        let declared = self.families.named(base).to_vec();
+        if let Some(&first_draft) = declared.first() {
+            let first_task = &self.layout.first_task;
+            let named = self.named.entry(first_draft).or_insert_with(|| {
+                let all = declared.iter().map(|&d| names_of(&drafts[d], first_task[d]));
+                all.flatten().collect()
+            });
             if let Some(&task) = named.get(name) {
-                return Some(task..task + 1);
+                return Some(self.families.of_task(task));
+            }
+            if self.families.is_awaited(base) {
+                // It may come yet; whoever names it waits for all that come.
+                return Some(Vec::new());
             }
             let close = nearest(name, named.keys().map(String::as_str)).map(str::to_owned);
             self.diagnostics.push(unknown_task(name, span, close.as_deref()));
@@ -378,6 +406,10 @@ fn fill(path: &TextTemplate, variables: &[Variable], row: usize, out: &mut Strin
             Segment::Placeholder { .. } => unreachable!("paths hold parameters and variables"),
         }
     }
+}
+
+fn n_tasks(ranges: &[Range<u32>]) -> usize {
+    ranges.iter().map(ExactSizeIterator::len).sum()
 }
 
 fn names_of(draft: &Draft, first: u32) -> BTreeMap<String, u32> {

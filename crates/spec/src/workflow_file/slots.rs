@@ -11,18 +11,21 @@ use crate::source::scalar::Scalar;
 use crate::template::Slot;
 
 /// One entry of `inputs` or `outputs` while the file is read.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct SlotDraft {
     pub(super) name: Option<String>,
     pub(super) parts: Vec<Part>,
 }
 
 /// What a slot is made of.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Part {
     pub(super) what: What,
     /// In bytes.
     pub(super) span: Range<usize>,
 }
 
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum What {
     /// A path, one for each task.
     Path(TextTemplate),
@@ -31,6 +34,14 @@ pub(super) enum What {
 }
 
 impl SlotDraft {
+    /// The paths that it names itself.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &TextTemplate> {
+        self.parts.iter().filter_map(|part| match &part.what {
+            What::Path(path) => Some(path),
+            What::OutputsOf(_) => None,
+        })
+    }
+
     /// The slot as the Workflow Graph keeps it.
     pub(super) fn slot(&self) -> Slot {
         let path = match &self.parts[..] {
@@ -120,7 +131,7 @@ impl Reader<'_, '_> {
         self.part(node, side, variables, diagnostics).into_iter().collect()
     }
 
-    fn part(
+    pub(super) fn part(
         &self,
         node: &Node<'_>,
         side: Side,

@@ -5,11 +5,12 @@ mod surroundings;
 use std::ops::Range;
 
 use super::fanout::Fanout;
-use super::slots::{Side, SlotDraft};
+use super::slots::{Side, SlotDraft, What};
 use super::{Reader, memory, paths};
 use crate::command::placeholder::{self, Scope, Slots};
-use crate::command::{CommandTemplate, TextTemplate};
+use crate::command::{CommandTemplate, Segment, TextTemplate};
 use crate::diagnostic::{Code, Diagnostic, nearest};
+use crate::files::FileKind;
 use crate::resources::{MilliCpus, Resources};
 use crate::source::Node;
 use crate::source::fields::Fields;
@@ -17,7 +18,7 @@ use crate::source::scalar::Scalar;
 use crate::template::{MemoryGrowth, Per, Retries, Template};
 use crate::units::Duration;
 
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 22] = [
     "run",
     "argv",
     "inputs",
@@ -25,6 +26,7 @@ const FIELDS: [&str; 21] = [
     "needs",
     "foreach",
     "matrix",
+    "emits",
     "resources",
     "estimate",
     "priority",
@@ -62,12 +64,17 @@ pub(super) const DEFAULT_FIELDS: [&str; 14] = [
 const MAX_COUNTABLE: i64 = 1 << 40;
 
 /// A task while the file is read: the template, and what other tasks must be known for.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Draft {
     pub(super) template: Template,
     pub(super) rows: usize,
     pub(super) inputs: Vec<SlotDraft>,
     pub(super) outputs: Vec<SlotDraft>,
     pub(super) needs: Vec<(String, Range<usize>)>,
+    /// How many growths lie between the file and this.
+    pub(super) depth: u32,
+    /// Whether a task emitted it.
+    pub(super) is_emitted: bool,
 }
 
 /// A task being read: its own fields before those of `defaults`.
@@ -89,7 +96,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         let fields = TaskFields { reader: self, own };
         let fanout = self.fanout(&fields.own, diagnostics);
         let fanout_known = fanout.is_some();
-        let Fanout { variables, rows } = fanout.unwrap_or_else(Fanout::single);
+        let Fanout { variables, rows, discovers } = fanout.unwrap_or_else(Fanout::single);
         let names: Vec<String> = variables.iter().map(|v| v.name.clone()).collect();
         // Without variables every `{name}` would be one more mistake.
         if !fanout_known {
@@ -97,7 +104,8 @@ impl<'r, 'a> Reader<'r, 'a> {
             return None;
         }
         let inputs = fields.slots(Side::Inputs, &names, diagnostics);
-        let outputs = fields.slots(Side::Outputs, &names, diagnostics);
+        let mut outputs = fields.slots(Side::Outputs, &names, diagnostics);
+        let emits = fields.emits(&names, &mut outputs, diagnostics);
         let slot_names = |slots: &[SlotDraft]| -> Vec<Option<String>> {
             slots.iter().map(|slot| slot.name.clone()).collect()
         };
@@ -113,10 +121,12 @@ impl<'r, 'a> Reader<'r, 'a> {
             inputs: inputs.iter().map(SlotDraft::slot).collect(),
             outputs: outputs.iter().map(SlotDraft::slot).collect(),
             env: fields.env(Some(&scope), diagnostics),
+            emits,
+            discovers,
             ..fields.settings(name, key.span(), diagnostics)
         };
         let needs = fields.needs(diagnostics);
-        Some(Draft { template, rows, inputs, outputs, needs })
+        Some(Draft { template, rows, inputs, outputs, needs, depth: 0, is_emitted: false })
     }
 }
 
@@ -204,6 +214,31 @@ impl<'r> TaskFields<'r, '_> {
     ) -> Vec<SlotDraft> {
         let node = self.own.get(side.field()).filter(|n| !n.is_null());
         node.map_or_else(Vec::new, |n| self.reader.slots(n, side, variables, diagnostics))
+    }
+
+    /// `emits`: an output, listed or not, that declares more tasks; its position.
+    fn emits(
+        &self,
+        variables: &[String],
+        outputs: &mut Vec<SlotDraft>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<usize> {
+        let node = self.own.get("emits").filter(|node| !node.is_null())?;
+        let part = self.reader.part(node, Side::Outputs, variables, diagnostics)?;
+        if let What::Path(path) = &part.what
+            && let Some(Segment::Literal(end)) = path.0.last()
+            && FileKind::of(end) != FileKind::File
+        {
+            let mistake = Diagnostic::error(Code::Path, part.span);
+            let mistake = mistake.message("`emits` names one file, not a directory or a pattern");
+            diagnostics.push(mistake.help("write `emits: tasks.yaml`"));
+            return None;
+        }
+        let listed = outputs.iter().position(|slot| slot.parts.iter().any(|p| p.what == part.what));
+        Some(listed.unwrap_or_else(|| {
+            outputs.push(SlotDraft { name: None, parts: vec![part] });
+            outputs.len() - 1
+        }))
     }
 
     fn command(
