@@ -94,12 +94,15 @@ pub(crate) enum Command {
 /// Which workflow, and with which choices.
 #[derive(Args, Debug)]
 pub(crate) struct WorkflowChoice {
-    /// The workflow: YAML or JSON, or a WfFormat document to replay
+    /// The workflow: YAML or JSON, or a WfFormat document to replay; `-` is standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// Set a parameter; can be given several times
     #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(crate) params: Vec<(String, String)>,
+    /// Take parameters from a YAML or JSON file; those of `--param` count more
+    #[arg(long, value_name = "FILE")]
+    pub(crate) params_file: Option<PathBuf>,
     /// Replay a recorded workflow with times, file sizes and memory multiplied by this
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub(crate) scale: f64,

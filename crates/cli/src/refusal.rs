@@ -34,7 +34,7 @@ pub(crate) fn tell(error: start::Error, loaded: Option<&Loaded>, screen: Screen)
             LoadError::Unreadable { path, source } => unreadable(&path, &source),
             LoadError::Invalid { sources, diagnostics } => {
                 snippet::say_all(screen, &sources, &diagnostics);
-                has_mistakes(&sources.main().name, &diagnostics)
+                has_mistakes(&sources, &diagnostics)
             }
         },
         (error, _) => plain(error),
@@ -88,6 +88,13 @@ pub(crate) fn missing_inputs(loaded: &Loaded, missing: &[Missing]) -> Vec<Diagno
         let is_pattern = missing.path.contains(['*', '?', '[']);
         let what = if is_pattern { "no file matches the input" } else { "there is no input" };
         let folder = loaded.project.root().display();
+        let help = match workflow.maker_left_out(&missing.path) {
+            Some(Template { name, off: Some(why), .. }) => {
+                let (name, why) = (printable(name), printable(why));
+                format!("`{name}` would make it, but {why}; put it into {folder}")
+            }
+            _ => format!("put it into {folder}, or declare the task that makes it"),
+        };
         Diagnostic::error(Kind::Path, place.span)
             .in_source(place.source)
             .message(format!(
@@ -95,7 +102,7 @@ pub(crate) fn missing_inputs(loaded: &Loaded, missing: &[Missing]) -> Vec<Diagno
                 printable(&missing.path),
                 printable(&missing.task)
             ))
-            .help(format!("put it into {folder}, or declare the task that makes it"))
+            .help(help)
     };
     missing.iter().map(diagnostic).collect()
 }

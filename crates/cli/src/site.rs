@@ -46,7 +46,7 @@ pub(crate) fn read(path: &Path, screen: Screen) -> Result<Site, Failure> {
     let sources = Sources::new(source);
     snippet::say_all(screen, &sources, &diagnostics);
     let is_sound = !diagnostics.iter().any(Diagnostic::is_error);
-    site.filter(|_| is_sound).ok_or_else(|| has_mistakes(&sources.main().name, &diagnostics))
+    site.filter(|_| is_sound).ok_or_else(|| has_mistakes(&sources, &diagnostics))
 }
 
 /// A site file names programs that are run as the caller (`wrap`, `provision`): like ssh, we do not

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use report::quantity::plural;
 use runner::load::{self, LoadError, LoadRequest, Loaded};
-use spec::diagnostic::{Diagnostic, nearest};
+use spec::diagnostic::{Diagnostic, Sources, nearest};
 use spec::wfformat::ReplayOptions;
 use spec::{TaskId, Workflow};
 
@@ -20,6 +20,7 @@ pub(crate) fn request(choice: &WorkflowChoice) -> LoadRequest {
     LoadRequest {
         path: choice.file.clone(),
         params: choice.params.iter().cloned().collect(),
+        params_file: choice.params_file.clone(),
         replay: ReplayOptions { scale: choice.scale, scale_memory: choice.scale_memory },
     }
 }
@@ -36,7 +37,7 @@ pub(crate) fn load(request: &LoadRequest, screen: Screen) -> Result<Loaded, Fail
         }
         Err(LoadError::Invalid { sources, diagnostics }) => {
             snippet::say_all(screen, &sources, &diagnostics);
-            Err(has_mistakes(&sources.main().name, &diagnostics))
+            Err(has_mistakes(&sources, &diagnostics))
         }
         Err(LoadError::Unreadable { path, source }) => Err(unreadable(&path, &source)),
     }
@@ -44,8 +45,16 @@ pub(crate) fn load(request: &LoadRequest, screen: Screen) -> Result<Loaded, Fail
 
 /// A file with mistakes that have been shown.
 #[must_use]
-pub(crate) fn has_mistakes(name: &str, diagnostics: &[Diagnostic]) -> Failure {
-    Failure::invalid(format!("{name} has {}", snippet::tally(diagnostics)))
+pub(crate) fn has_mistakes(sources: &Sources, diagnostics: &[Diagnostic]) -> Failure {
+    let places = || diagnostics.iter().map(|diagnostic| diagnostic.source);
+    let tally = snippet::tally(diagnostics);
+    match places().next().filter(|&first| places().all(|place| place == first)) {
+        Some(only) => Failure::invalid(format!("{} has {tally}", sources.get(only).name)),
+        None => Failure::invalid(format!(
+            "{} and the files that belong to it have {tally}",
+            sources.main().name
+        )),
+    }
 }
 
 /// A file that a person named and that cannot be read.

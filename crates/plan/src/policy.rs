@@ -178,9 +178,10 @@ mod tests {
         let changes = [(at(0), 2), (at(10), 0), (at(15), 1)];
         let history = History::new(&changes, at(20));
         let fraction = |seconds| history.fraction_up(Duration::from_secs(seconds));
-        assert_eq!([fraction(5), fraction(10), fraction(20), fraction(40)], [
-            1.0, 0.5, 0.75, 0.875
-        ]);
+        assert_eq!(
+            [fraction(5), fraction(10), fraction(20), fraction(40)],
+            [1.0, 0.5, 0.75, 0.875]
+        );
         assert_eq!(history.unchanged_for(), Duration::from_secs(5));
     }
 }

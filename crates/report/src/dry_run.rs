@@ -50,6 +50,30 @@ pub struct DryRun {
     /// By template, unless told by task.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub templates: Vec<TemplateRow>,
+    /// Templates of which no task is made.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A template whose condition does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub template: String,
+    /// For people.
+    pub why: String,
+}
+
+impl LeftOut {
+    /// All of a workflow.
+    #[must_use]
+    pub fn of(workflow: &Workflow) -> Vec<Self> {
+        let of = |(template, why): (&spec::Template, &str)| Self {
+            template: template.name.clone(),
+            why: why.to_owned(),
+        };
+        workflow.left_out().map(of).collect()
+    }
 }
 
 /// How many tasks would do what.
@@ -106,7 +130,14 @@ impl DryRun {
         } else {
             (Vec::new(), by_template(workflow, decisions))
         };
-        Self { format: FORMAT, workflow: workflow.name().to_owned(), total, tasks, templates }
+        Self {
+            format: FORMAT,
+            workflow: workflow.name().to_owned(),
+            total,
+            tasks,
+            templates,
+            left_out: LeftOut::of(workflow),
+        }
     }
 
     /// As JSON, for programs.
@@ -136,6 +167,9 @@ impl DryRun {
                 let _ = write!(text, "    {} {}", plural(*n, "task:", "tasks:"), printable(why));
                 trim_line(&mut text);
             }
+        }
+        for LeftOut { template, why } in &self.left_out {
+            let _ = writeln!(text, "left out {}  {}", printable(template), printable(why));
         }
         let n = self.total.run + self.total.perhaps + self.total.reuse;
         let _ = writeln!(text, "{}: {}", plural(n, "task", "tasks"), self.total);

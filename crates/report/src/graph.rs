@@ -170,7 +170,11 @@ fn by_template(
     depths: &[u32],
     shade: impl Fn(TaskId) -> Shade,
 ) -> (Vec<Node>, Vec<(u32, u32)>) {
-    let ids = (0..workflow.templates().len()).map(TemplateId::from_index);
+    // What a condition leaves out has no tasks and no neighbours.
+    let is_drawn = |id: &TemplateId| workflow.templates()[id.index()].off.is_none();
+    let all = (0..workflow.templates().len()).map(TemplateId::from_index);
+    let ids: Vec<TemplateId> = all.filter(is_drawn).collect();
+    let box_of = |id: TemplateId| ids.partition_point(|&drawn| drawn < id) as u32;
     let node = |id: TemplateId| Node {
         name: workflow.templates()[id.index()].name.clone(),
         n_tasks: workflow.tasks_of(id).len(),
@@ -178,11 +182,11 @@ fn by_template(
         depth: workflow.tasks_of(id).map(|task| depths[task.index()]).min().unwrap_or(0),
     };
     let mut edges: Vec<(u32, u32)> = Vec::new();
-    for id in ids.clone() {
+    for &id in &ids {
         let start = edges.len();
         for task in workflow.tasks_of(id) {
             let children = workflow.children(task);
-            edges.extend(children.map(|child| (id.0, workflow.template_of(child).0)));
+            edges.extend(children.map(|child| (box_of(id), box_of(workflow.template_of(child)))));
             // A template of a million tasks has few neighbours: do not keep them all.
             if edges.len() - start > 4_096 {
                 dedup_from(&mut edges, start);
@@ -190,7 +194,7 @@ fn by_template(
         }
         dedup_from(&mut edges, start);
     }
-    (ids.map(node).collect(), edges)
+    (ids.iter().copied().map(node).collect(), edges)
 }
 
 fn dedup_from(edges: &mut Vec<(u32, u32)>, start: usize) {

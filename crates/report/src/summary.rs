@@ -7,6 +7,7 @@ use engine::id::AttemptId;
 use serde::Serialize;
 use spec::{Bytes, Site, TaskId, Workflow};
 
+use crate::dry_run::LeftOut;
 use crate::lower_bound::LowerBound;
 use crate::quantity::{Moment, Seconds};
 use crate::templates::{self, TemplateFigures};
@@ -97,6 +98,9 @@ pub struct Summary {
     pub failures: Vec<Failure>,
     /// Tasks that did not run because something they need failed, by what failed.
     pub skipped: Vec<Skipped>,
+    /// Templates of which no task was made, because their condition does not hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// Results of earlier runs.
     pub reuse: Reuse,
     /// By template, the one that took longest in all first.
@@ -174,6 +178,7 @@ impl Summary {
             n_failures: failures.len(),
             failures: trouble::failures(workflow, timeline, extras.error_lines),
             skipped: trouble::skipped(workflow, timeline),
+            left_out: LeftOut::of(workflow),
             reuse: Reuse::of(workflow, timeline),
             templates: templates::slowest(workflow, timeline),
             memory_peaks: memory_peaks(workflow, timeline),

@@ -117,6 +117,11 @@ impl Page {
             let n = plural(s.reuse.changed, "earlier result", "earlier results");
             self.fact("Changed", &format!("{n} no longer stood"));
         }
+        for left_out in s.left_out.iter().take(ROWS_SHOWN) {
+            let (name, why) = (clipped(&left_out.template, 40), printable(&left_out.why));
+            self.fact("Left out", &format!("{name}, as {why}"));
+        }
+        self.more(s.left_out.len(), ROWS_SHOWN);
         for resume in &s.resumes {
             self.fact("Resumed", &format!("{}, after {}", resume.at, resume.gap_seconds));
         }

@@ -40,7 +40,8 @@ impl InitialFiles {
                 FileKind::Glob => {
                     // A folder that cannot be read has nothing in it for us, and is said to be missing.
                     let matched = artifact::expand(project.root(), path).unwrap_or_default();
-                    let any = !matched.is_empty();
+                    // What gathers from tasks that are left out may find nothing.
+                    let any = !matched.is_empty() || workflow.maker_left_out(path).is_some();
                     found.by_glob.insert(file, matched);
                     any
                 }

@@ -1,14 +1,16 @@
 //! `run.json`: what a run was started with, so that it can be resumed as it was.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engine::event::Options;
 use serde::{Deserialize, Serialize};
+use spec::template::Value;
 use spec::wfformat::ReplayOptions;
+use spec::workflow_file::ParamsFile;
 use spec::{Site, TaskId, Timestamp, Workflow};
 
-use crate::load::{LoadError, LoadRequest, Loaded, load_text};
+use crate::load::{self, LoadError, Loaded, Params, Text};
 use crate::run_dir::{Project, RunDir};
 use crate::start::NewRun;
 
@@ -17,6 +19,18 @@ const FORMAT: u32 = 1;
 
 /// The name of the copy of the workflow's text in the run's folder.
 const SOURCE_COPY: &str = "workflow.source";
+
+/// The folder of the copies of what it includes, numbered in the order of the manifest.
+const INCLUDED_COPIES: &str = "workflow.included";
+
+/// Parameters that were read from a file, by value: the file may change while the run goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileParams {
+    /// The file.
+    pub path: String,
+    /// What it said.
+    pub values: BTreeMap<String, Value>,
+}
 
 /// What a run was started with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +45,12 @@ pub struct RunManifest {
     pub workflow_name: String,
     /// `--param` by name.
     pub params: BTreeMap<String, String>,
+    /// `--params-file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params_file: Option<FileParams>,
+    /// Included files, by their paths in the project.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub included: Vec<String>,
     /// For recorded workflows.
     pub scale: f64,
     /// For recorded workflows.
@@ -81,6 +101,8 @@ impl RunManifest {
             workflow_path: request.path.clone(),
             workflow_name: loaded.workflow.name().to_owned(),
             params: request.params.clone(),
+            params_file: loaded.params_file.as_ref().map(FileParams::of),
+            included: loaded.included.keys().cloned().collect(),
             scale: request.replay.scale,
             scale_memory: request.replay.scale_memory,
             site: site.clone(),
@@ -98,6 +120,14 @@ impl RunManifest {
     /// The disk fails.
     pub fn write(&self, dir: &RunDir, loaded: &Loaded) -> std::io::Result<()> {
         write_synced(&dir.path().join(SOURCE_COPY), loaded.sources.main().text.as_bytes())?;
+        if !loaded.included.is_empty() {
+            let copies = dir.path().join(INCLUDED_COPIES);
+            std::fs::create_dir_all(&copies)?;
+            for (number, &source) in loaded.included.values().enumerate() {
+                let text = &loaded.sources.get(source).text;
+                write_synced(&copies.join(number.to_string()), text.as_bytes())?;
+            }
+        }
         let json = serde_json::to_vec_pretty(self).expect("plain values serialize");
         write_synced(&dir.manifest(), &json)
     }
@@ -134,13 +164,33 @@ impl RunManifest {
         let bytes = std::fs::read(&path)
             .map_err(|source| LoadError::Unreadable { path: path.clone(), source })?;
         let replay = ReplayOptions { scale: self.scale, scale_memory: self.scale_memory };
-        let request =
-            LoadRequest { path: self.workflow_path.clone(), params: self.params.clone(), replay };
-        load_text(bytes, &self.workflow_path.display().to_string(), project, &request)
+        let file = self.params_file.as_ref().map(FileParams::file);
+        let params = Params { written: &self.params, file };
+        let main = load::shown(&self.workflow_path);
+        let folder = self.workflow_path.parent().unwrap_or(Path::new(""));
+        let mut open = |path: &str| {
+            let number = self.included.iter().position(|included| included == path);
+            let number = number.ok_or_else(|| "the run has no copy of it".to_owned())?;
+            let copy = dir.path().join(INCLUDED_COPIES).join(number.to_string());
+            let bytes = std::fs::read(copy).map_err(|error| error.to_string())?;
+            load::decode(folder.join(path).display().to_string(), bytes)
+        };
+        let checked = load::check(Text { bytes, name: main }, params, &replay, &mut open)?;
+        Ok(checked.in_project(project))
     }
 }
 
-fn write_synced(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+impl FileParams {
+    fn of(file: &ParamsFile) -> Self {
+        Self { path: file.source().name.clone(), values: file.values() }
+    }
+
+    fn file(&self) -> ParamsFile {
+        ParamsFile::from_values(&self.path, self.values.clone())
+    }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     let mut file = std::fs::File::create(path)?;
     file.write_all(bytes)?;

@@ -18,6 +18,7 @@ mod cover;
 mod cycle;
 
 pub use cover::compile_glob;
+pub(crate) use cover::touch;
 
 /// Dependencies beyond this would take more than 4 GiB for parents and children alone.
 const MAX_EDGES: u64 = 1 << 29;
@@ -282,7 +283,7 @@ fn refuse_own_outputs(workflow: &Workflow, errors: &mut Vec<GraphError>) {
             let own = workflow
                 .outputs(task)
                 .iter()
-                .find(|&&output| cover::touch(files.path(output), files.path(input.file)));
+                .find(|&&output| touch(files.path(output), files.path(input.file)));
             errors.push(GraphError::ReadsOwnOutput {
                 task: culprit(workflow, task.0),
                 input: files.path(input.file).to_owned(),

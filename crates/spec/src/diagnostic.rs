@@ -4,11 +4,12 @@
 //! line draws the snippet with its caret, an editor or `--json` takes the plain fields.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 /// A text that was read, with the name people know it by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// The path as given on the command line, or `<stdin>`.
     pub name: String,
@@ -18,7 +19,7 @@ pub struct Source {
 
 /// The texts that a workflow was read from: its own file first, then all that was included.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sources(Vec<Source>);
+pub struct Sources(Vec<Arc<Source>>);
 
 /// Which of the [`Sources`] of a workflow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -94,13 +95,13 @@ impl Source {
 impl Sources {
     /// A file that nothing was included into yet.
     #[must_use]
-    pub fn new(main: Source) -> Self {
-        Self(vec![main])
+    pub fn new(main: impl Into<Arc<Source>>) -> Self {
+        Self(vec![main.into()])
     }
 
     /// Adds a text.
-    pub fn push(&mut self, source: Source) -> SourceId {
-        self.0.push(source);
+    pub fn push(&mut self, source: impl Into<Arc<Source>>) -> SourceId {
+        self.0.push(source.into());
         SourceId(u32::try_from(self.0.len() - 1).expect("there is no room for so many texts"))
     }
 
@@ -113,12 +114,18 @@ impl Sources {
     /// The text of that id; the workflow file, if it is of another workflow.
     #[must_use]
     pub fn get(&self, id: SourceId) -> &Source {
-        self.0.get(id.0 as usize).unwrap_or_else(|| self.main())
+        self.0.get(id.0 as usize).unwrap_or(&self.0[0])
+    }
+
+    /// The same, to be kept.
+    #[must_use]
+    pub fn shared(&self, id: SourceId) -> Arc<Source> {
+        self.0.get(id.0 as usize).unwrap_or(&self.0[0]).clone()
     }
 
     /// All of them, by id.
-    pub fn iter(&self) -> std::slice::Iter<'_, Source> {
-        self.0.iter()
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Source> {
+        self.0.iter().map(AsRef::as_ref)
     }
 }
 
@@ -164,6 +171,10 @@ pub enum Code {
     Path,
     /// A parameter that is unknown, missing or of the wrong type.
     Param,
+    /// A condition that cannot be decided.
+    Condition,
+    /// A file that cannot be included.
+    Include,
     /// Braces that name nothing, or stand where no value can be put safely.
     Placeholder,
     /// A task that is named and does not exist.

@@ -16,6 +16,7 @@ pub mod digest;
 pub mod files;
 pub mod growth;
 pub mod id;
+mod left_out;
 pub mod resources;
 pub mod schema;
 pub mod site;

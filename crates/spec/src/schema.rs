@@ -27,10 +27,19 @@ pub fn workflow() -> Value {
             })), &[]),
         ]))),
         "secrets": about("name: where the value is kept", map_of(secret())),
+        "include": about("name: another workflow file, whose tasks are then called name.task", map_of(one_of([
+            text(),
+            object(fields(json!({
+                "file": about("relative to this file", text()),
+                "params": about("values for its parameters", map_of(any_value())),
+                "when": about("a condition on parameters", scalar()),
+            })), &["file"]),
+        ]))),
         "defaults": about("fields for all tasks that do not say otherwise", reference("common")),
         "tasks": about("name: task; the order does not matter", map_of(reference("task"))),
     });
-    let mut schema = object(fields(root), &["foreshard", "tasks"]);
+    let mut schema = object(fields(root), &["foreshard"]);
+    schema["anyOf"] = json!([{"required": ["tasks"]}, {"required": ["include"]}]);
     schema["$schema"] = json!(DIALECT);
     schema["title"] = json!("Foreshard workflow file");
     schema["$defs"] = json!({
@@ -92,6 +101,7 @@ fn task_fields() -> Vec<(String, Value)> {
         ])),
         "matrix": about("one task for each combination", map_of(reference("values"))),
         "emits": about("an output that declares more tasks, in this same format", text()),
+        "when": about("a condition on parameters; no task is made where it does not hold", scalar()),
     }))
 }
 

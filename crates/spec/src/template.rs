@@ -1,5 +1,8 @@
 //! A task as declared: one [`Template`] makes one task, or one per row of its `foreach`.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::command::{CommandTemplate, TextTemplate};
@@ -305,6 +308,10 @@ pub struct Template {
     pub discovers: Option<Discovery>,
     /// The task whose success brought these tasks into the graph; none for those of the file.
     pub grown_by: Option<TaskId>,
+    /// The parameters of the file it stands in, if that is not the workflow's own file.
+    pub params: Option<Arc<BTreeMap<String, Value>>>,
+    /// Why no task is made of it, if its `when` does not hold.
+    pub off: Option<String>,
     /// Which text it stands in, for later messages.
     pub source: SourceId,
     /// Where it stands there, in bytes.
@@ -346,6 +353,8 @@ impl Default for Template {
             emits: None,
             discovers: None,
             grown_by: None,
+            params: None,
+            off: None,
             source: SourceId::MAIN,
             span: 0..0,
         }

@@ -55,7 +55,7 @@ impl Workflow {
         &self.name
     }
 
-    /// Of the source text and the parameters: the same digest means the same workflow.
+    /// Of the source texts and the parameters: the same digest means the same workflow.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
@@ -65,6 +65,12 @@ impl Workflow {
     #[must_use]
     pub fn params(&self) -> &BTreeMap<String, Value> {
         &self.params
+    }
+
+    /// The parameters that a task sees: those of the file it was declared in.
+    #[must_use]
+    pub fn params_of(&self, task: TaskId) -> &BTreeMap<String, Value> {
+        self.template(task).params.as_deref().unwrap_or(&self.params)
     }
 
     /// How many tasks.

@@ -4,14 +4,17 @@
 //! place and what to write instead. Does not look at the disk: whether an input is there is for
 //! whoever starts a run.
 
+mod condition;
 mod discovery;
 mod family;
 mod fanout;
 mod graph_errors;
 mod growing;
+mod include;
 mod memory;
 mod params;
 mod paths;
+mod reading;
 mod rows;
 mod secrets;
 mod slots;
@@ -22,15 +25,16 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use self::params::ParamsFile;
 use crate::assemble::{self, Parts};
 use crate::command::placeholder::{self, Mistake, Scope};
 use crate::command::{Placeholder, Segment, TextTemplate};
-use crate::diagnostic::{Code, Diagnostic, Place, Source};
+use crate::diagnostic::{Code, Diagnostic, Place, Source, SourceId, Sources};
 use crate::digest::Digest;
 use crate::files::FileTable;
+use crate::source::Node;
 use crate::source::fields::Fields;
 use crate::source::scalar::Scalar;
-use crate::source::{self, Node};
 use crate::template::{SecretSource, Template, Value};
 use crate::workflow::Workflow;
 
@@ -40,9 +44,36 @@ pub(crate) use growing::{Growing, grow};
 /// The version of the format that is read.
 pub const VERSION: i64 = 1;
 
-const FIELDS: [&str; 6] = ["foreshard", "name", "params", "secrets", "defaults", "tasks"];
+const FIELDS: [&str; 7] =
+    ["foreshard", "name", "params", "secrets", "include", "defaults", "tasks"];
 
-/// Reads a workflow. `overrides` are parameters as given on the command line, by name.
+/// What a workflow is read from.
+pub struct Request<'r> {
+    /// The workflow file itself.
+    pub main: Arc<Source>,
+    /// Parameters as written on the command line, by name. They count more than those of a file.
+    pub written: &'r BTreeMap<String, String>,
+    /// Parameters from a file.
+    pub params_file: Option<&'r ParamsFile>,
+    /// Reads an included file by its path in the project, or says why that cannot be.
+    pub open: &'r mut dyn FnMut(&str) -> Result<Source, String>,
+}
+
+/// What was read.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// There is a workflow unless one of the diagnostics is an error.
+    pub workflow: Option<Workflow>,
+    /// Mistakes and doubts, in the order of the files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The texts that they point into.
+    pub sources: Sources,
+    /// Of the files that were included, each once: their paths in the project, and which text.
+    pub included: BTreeMap<String, SourceId>,
+}
+
+/// Reads a workflow that stands in one file. `overrides` are parameters as given on the command
+/// line, by name.
 ///
 /// There is a workflow unless one of the diagnostics is an error. They come in the order of the
 /// file.
@@ -51,45 +82,19 @@ pub fn parse(
     source: &Source,
     overrides: &BTreeMap<String, String>,
 ) -> (Option<Workflow>, Vec<Diagnostic>) {
-    let root = match source::read(source) {
-        Ok(root) => root,
-        Err(diagnostics) => return (None, diagnostics),
-    };
-    let mut diagnostics = Vec::new();
-    let workflow = read(source, &root, overrides, &mut diagnostics);
-    // Mistakes in `defaults` were found once for each task.
-    diagnostics.sort_by(|a, b| (a.span.start, &a.message).cmp(&(b.span.start, &b.message)));
-    diagnostics.dedup();
-    let sound = !diagnostics.iter().any(Diagnostic::is_error);
-    (workflow.filter(|_| sound), diagnostics)
+    let parsed = parse_all(Request {
+        main: Arc::new(source.clone()),
+        written: overrides,
+        params_file: None,
+        open: &mut |_| Err("there is no project to look for it".to_owned()),
+    });
+    (parsed.workflow, parsed.diagnostics)
 }
 
-fn read(
-    source: &Source,
-    root: &Node<'_>,
-    overrides: &BTreeMap<String, String>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Workflow> {
-    if let Err(mistake) = check_version(root) {
-        diagnostics.push(mistake);
-        return None;
-    }
-    let fields = Fields::open(root, "a workflow", &FIELDS, diagnostics)?;
-    let name = name(source, &fields, diagnostics);
-    let params = params::read(fields.get("params"), overrides, diagnostics);
-    let known = task::DEFAULT_FIELDS;
-    let defaults =
-        fields.get("defaults").and_then(|n| Fields::open(n, "`defaults`", &known, diagnostics));
-    let secrets = secrets::read(fields.get("secrets"), diagnostics);
-    let reader = Reader { text: &source.text, params: &params, secrets: &secrets, defaults };
-    let (names, drafts) = reader.tasks(&fields, diagnostics);
-    let digest = digest(source, &params);
-    let drafts = Drafts {
-        names,
-        drafts: drafts.into_iter().map(Arc::new).collect(),
-        secrets: secrets.clone(),
-    };
-    build(Head { name, digest, params }, drafts, FileTable::default(), diagnostics)
+/// Reads a workflow with all that it includes.
+#[must_use]
+pub fn parse_all(request: Request<'_>) -> Parsed {
+    reading::read(request)
 }
 
 /// What a workflow has beside its tasks.
@@ -186,16 +191,13 @@ fn name_of_file(path: &str) -> String {
     if paths::name_problem(&name).is_some() { "workflow".to_owned() } else { name }
 }
 
-fn digest(source: &Source, params: &BTreeMap<String, Value>) -> Digest {
-    let params = serde_json::to_vec(params).expect("values are plain data");
-    Digest::of_parts([source.text.as_bytes(), &params])
-}
-
 /// What all tasks of a file share while they are read.
 struct Reader<'r, 'a> {
     /// The whole file, in which spans point.
     text: &'r str,
     params: &'r BTreeMap<String, Value>,
+    /// Whether nothing was wrong with them.
+    are_params_sound: bool,
     secrets: &'r BTreeMap<String, SecretSource>,
     defaults: Option<Fields<'r, 'a>>,
 }
@@ -262,13 +264,41 @@ impl<'r, 'a> Reader<'r, 'a> {
         Diagnostic::error(Code::Placeholder, at).message(mistake.message).help(mistake.help)
     }
 
+    /// Why the `when` of a task or an include does not hold; none if it does, or has a mistake.
+    fn when(&self, fields: &Fields<'_, '_>, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+        const SHOWN: usize = 200;
+        let scalar = Scalar::of(fields.get("when")?, "when");
+        let scalar = scalar.map_err(|mistake| diagnostics.push(mistake)).ok()?;
+        if !self.are_params_sound {
+            return None;
+        }
+        match condition::holds(&scalar.text, self.params) {
+            Ok(true) => None,
+            Ok(false) => {
+                let words: Vec<&str> = scalar.text.split_whitespace().collect();
+                let shown: String = words.join(" ").chars().take(SHOWN).collect();
+                Some(format!("`when: {shown}` does not hold"))
+            }
+            Err(Mistake { at, message, help }) => {
+                let found = self.text[scalar.span.clone()].find(&*scalar.text);
+                let start = |within| scalar.span.start + within;
+                let at = found.map_or(scalar.span.clone(), |within| {
+                    start(within + at.start)..start(within + at.end)
+                });
+                let mistake = Diagnostic::error(Code::Condition, at).message(message);
+                diagnostics.push(mistake.help(help));
+                None
+            }
+        }
+    }
+
     fn tasks(
         &self,
         fields: &Fields<'r, 'a>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> (Vec<String>, Vec<task::Draft>) {
         let entries = fields.get("tasks").and_then(Node::map).unwrap_or_default();
-        if entries.is_empty() {
+        if entries.is_empty() && fields.get("include").is_none() {
             let code = if fields.get("tasks").is_some() { Code::Value } else { Code::MissingField };
             let mistake = Diagnostic::error(code, fields.key_span("tasks"));
             let mistake = mistake.message("a workflow needs tasks: a map from name to task");

@@ -139,6 +139,7 @@ fn a_workflow_has_the_fields_that_its_reader_knows() {
     let retries = &defs["common"]["properties"]["retries"]["anyOf"][1];
     let memory = &defs["common"]["properties"]["resources"]["properties"]["memory"]["anyOf"][1];
     let long_param = &schema["properties"]["params"]["additionalProperties"]["anyOf"][1];
+    let long_include = &schema["properties"]["include"]["additionalProperties"]["anyOf"][1];
     let range = &defs["values"]["anyOf"][2];
     let cases = [
         ("zzzzzzzz: 1\ntasks: {a: {run: x}}", &schema),
@@ -148,6 +149,7 @@ fn a_workflow_has_the_fields_that_its_reader_knows() {
         ("tasks: {a: {run: x, resources: {memory: {start: 1, zzzzzzzz: 1}}}}", memory),
         ("tasks: {a: {run: x, foreach: {i: {from: 1, to: 2, zzzzzzzz: 1}}}}", range),
         ("params: {p: {type: int, default: 1, zzzzzzzz: 1}}\ntasks: {a: {run: x}}", long_param),
+        ("include: {q: {file: q.yaml, zzzzzzzz: 1}}", long_include),
     ];
     for (text, part) in cases {
         assert_eq!(of_workflow(&format!("foreshard: 1\n{text}\n")), properties(part), "{text}");
@@ -271,6 +273,7 @@ fn a_schema_refuses_what_is_no_such_file() {
     for text in [
         "foreshard: 1",
         "foreshard: 2\ntasks: {}",
+        "foreshard: 1\ninclude: {q: {params: {a: 1}}}",
         "foreshard: 1\ntasks: {a: {rum: x}}",
         "foreshard: 1\ntasks: {a: {argv: x}}",
     ] {

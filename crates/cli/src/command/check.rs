@@ -77,8 +77,7 @@ impl Checked {
     fn say(&self, screen: Screen) -> Result<(), Failure> {
         snippet::say_all(screen, &self.sources, &self.diagnostics);
         let Some(loaded) = &self.loaded else {
-            screen
-                .say_failure(&workflow::has_mistakes(&self.sources.main().name, &self.diagnostics));
+            screen.say_failure(&workflow::has_mistakes(&self.sources, &self.diagnostics));
             return Ok(());
         };
         let workflow = &loaded.workflow;

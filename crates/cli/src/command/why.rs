@@ -203,6 +203,7 @@ fn foretell(args: &Why, file: &std::path::Path, screen: Screen) -> Result<Code, 
     let choice = crate::args::WorkflowChoice {
         file: file.to_path_buf(),
         params: args.params.clone(),
+        params_file: None,
         scale: ReplayOptions::default().scale,
         scale_memory: None,
     };

@@ -7,6 +7,7 @@ mod asking;
 mod checking;
 mod cleaning;
 mod comparing;
+mod composing;
 mod interrupting;
 mod running;
 mod stage;

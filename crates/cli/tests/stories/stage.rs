@@ -67,6 +67,14 @@ impl Stage {
         Told::of(self.command(words))
     }
 
+    /// Types the words, gives this on standard input, and waits for the end.
+    pub(crate) fn fed(&self, words: &[&str], input: &str) -> Told {
+        let mut command = self.command(words);
+        self.write(".fed", input);
+        command.stdin(std::fs::File::open(self.path(".fed")).unwrap());
+        Told::of(command)
+    }
+
     /// Types the words at a terminal of 80 columns and shows `watch` what stands on it each time
     /// something is added; in the end that is all that was printed.
     pub(crate) fn at_a_terminal(&self, mut command: Command, watch: impl Fn(&str)) -> Told {

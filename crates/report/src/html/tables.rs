@@ -56,6 +56,19 @@ pub(super) fn failures(s: &Summary, out: &mut Markup) {
     out.raw("</section>\n");
 }
 
+pub(super) fn left_out(s: &Summary, out: &mut Markup) {
+    if s.left_out.is_empty() {
+        return;
+    }
+    open("Left out", out);
+    for left_out in s.left_out.iter().take(FAILURES_MAX) {
+        out.raw("<div><b>").text(&left_out.template).raw("</b> <span class=\"sub\">");
+        out.text(&left_out.why).raw("</span></div>\n");
+    }
+    more(s.left_out.len(), FAILURES_MAX, out);
+    out.raw("</section>\n");
+}
+
 pub(super) fn critical_path(s: &Summary, workflow: &Workflow, out: &mut Markup) {
     let mut steps = path_rows(s, workflow);
     if steps.is_empty() {

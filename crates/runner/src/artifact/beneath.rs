@@ -5,7 +5,7 @@
 //! component, never following a link unseen. Both refuse and allow the same.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
@@ -93,6 +93,34 @@ impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// The bytes of a file beneath `root`, which must be a plain file of at most `max` bytes.
+///
+/// # Errors
+/// Why not, for people: a fragment such as `there is no such file`.
+pub fn read_beneath(root: &Path, path: &str, max: usize) -> Result<Vec<u8>, String> {
+    let said = |error: io::Error| error.to_string();
+    let root = Root::open(root).map_err(said)?;
+    // Opening a pipe would wait for somebody to write into it.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+    let file =
+        root.entry(Path::new(path), flags, Follow::Beneath).map_err(|errno| match errno {
+            Errno::NOENT | Errno::NOTDIR => "there is no such file".to_owned(),
+            Errno::XDEV | Errno::LOOP => "it leads out of the project".to_owned(),
+            errno => said(errno.into()),
+        })?;
+    let mut file = std::fs::File::from(file);
+    let found = file.metadata().map_err(said)?;
+    if !found.is_file() {
+        return Err("it is no plain file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    (&mut file).take(max as u64 + 1).read_to_end(&mut bytes).map_err(said)?;
+    if bytes.len() > max {
+        return Err(format!("it has more than {max} bytes"));
+    }
+    Ok(bytes)
 }
 
 /// `a/b/c` is `c` in `a/b`; a trailing slash does not count.

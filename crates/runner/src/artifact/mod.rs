@@ -18,7 +18,7 @@ mod sweeper;
 mod tree;
 mod unfit;
 
-pub use beneath::Root;
+pub use beneath::{Root, read_beneath};
 pub use commit::{Limits, commit, commit_beneath};
 pub use content::Stamp;
 pub use digests::{DigestCache, Digested, Digests, NoCache, Verdict};

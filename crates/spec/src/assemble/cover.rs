@@ -63,7 +63,7 @@ pub(super) fn pairs(
 }
 
 /// Whether two declared paths share, or may share, a file.
-pub(super) fn touch(a: &str, b: &str) -> bool {
+pub(crate) fn touch(a: &str, b: &str) -> bool {
     let covers = |cover: &str, path: &str| match FileKind::of(cover) {
         FileKind::File => false,
         FileKind::Directory => path.starts_with(cover) || path == cover.trim_end_matches('/'),

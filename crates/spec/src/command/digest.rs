@@ -105,7 +105,7 @@ impl Parts<'_> {
     /// Parameters that the command reads as `$PARAM_name`. One that it never names may change
     /// without making it run again.
     fn named_params(&mut self, template: &Template) {
-        for (name, value) in self.workflow.params() {
+        for (name, value) in self.workflow.params_of(self.task) {
             if names_variable(template, &format!("PARAM_{name}")) {
                 self.pair(name, &value.to_string());
             }

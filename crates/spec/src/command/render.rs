@@ -151,7 +151,7 @@ impl Workflow {
         let values = Values { workflow: self, task, bindings };
         let mut variables: Vec<(String, String)> = Vec::new();
         let is_variable = |name: &str| self.variables(task).any(|(variable, _)| variable == name);
-        for (name, value) in self.params().iter().filter(|(name, _)| !is_variable(name)) {
+        for (name, value) in self.params_of(task).iter().filter(|(name, _)| !is_variable(name)) {
             if matches!(value, Value::List(items) if items.len() > LIST_MAX) {
                 continue;
             }

@@ -40,6 +40,11 @@ impl<'d> Families<'d> {
         let mut emitted: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
         for (index, draft) in drafts.iter().enumerate() {
             by_name.entry(&draft.template.name).or_default().push(index);
+            // The name of an include stands for all that is in it.
+            let prefix = &draft.template.name[..draft.prefix];
+            for (dot, _) in prefix.match_indices('.') {
+                by_name.entry(&prefix[..dot]).or_default().push(index);
+            }
             if let Some(task) = draft.template.grown_by.filter(|_| draft.is_emitted) {
                 emitted.entry(task.0).or_default().push(index);
             }
@@ -173,7 +178,8 @@ impl<'d> Families<'d> {
             };
             let from = self.named(&discovery.from);
             if from.is_empty() && !names.contains(&discovery.from) {
-                let message = format!("there is no task `{}` to discover files of", discovery.from);
+                let from = &discovery.from[draft.prefix..];
+                let message = format!("there is no task `{from}` to discover files of");
                 let mistake = mistake(Code::UnknownTask).message(message);
                 let close = nearest(&discovery.from, names.iter().map(String::as_str));
                 diagnostics.push(match close {

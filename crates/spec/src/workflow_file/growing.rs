@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::family::{self, Families};
 use super::rows::Layout;
 use super::task::{self, Draft};
-use super::{Head, Reader, build, check_version, fanout};
+use super::{Head, Reader, build, check_version, fanout, include};
 use crate::diagnostic::{Diagnostic, Severity, Source, SourceId};
 use crate::growth::{Found, Growth};
 use crate::id::{FileId, TaskId};
@@ -30,8 +30,8 @@ pub(super) struct Drafts {
     /// Also of tasks that could not be read.
     pub(super) names: Vec<String>,
     pub(super) drafts: Vec<Arc<Draft>>,
-    /// Those that tasks to come may name too.
-    pub(super) secrets: BTreeMap<String, SecretSource>,
+    /// Those that tasks to come may name too, by what the names of these tasks begin with.
+    pub(super) secrets: BTreeMap<String, BTreeMap<String, SecretSource>>,
 }
 
 impl Drafts {
@@ -103,7 +103,7 @@ pub(crate) fn grow(
         }
     }
     if let Some(text) = &growth.emitted {
-        new.extend(emitted(workflow, text, &mut drafts, &mut mistakes));
+        new.extend(emitted(workflow, by, text, &mut drafts, &mut mistakes));
     }
     if depth > MAX_DEPTH {
         mistakes.push(format!("more than {MAX_DEPTH} growths lie between the file and this one"));
@@ -170,13 +170,14 @@ fn discovered(drafts: &Drafts, found: &Found) -> Result<Vec<Draft>, String> {
 /// The tasks that a file declares.
 fn emitted(
     workflow: &Workflow,
+    by: TaskId,
     text: &str,
     drafts: &mut Drafts,
     mistakes: &mut Vec<String>,
 ) -> Vec<Draft> {
     let source = Source::new("the emitted file", text);
     let mut diagnostics = Vec::new();
-    let drafts = read(&source, workflow, drafts, &mut diagnostics);
+    let drafts = read(&source, (workflow, by), drafts, &mut diagnostics);
     diagnostics.retain(Diagnostic::is_error);
     diagnostics.iter_mut().for_each(|diagnostic| diagnostic.source = EMITTED);
     mistakes.extend(tell(&diagnostics, text));
@@ -185,7 +186,7 @@ fn emitted(
 
 fn read(
     source: &Source,
-    workflow: &Workflow,
+    (workflow, by): (&Workflow, TaskId),
     all: &mut Drafts,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Draft> {
@@ -207,8 +208,17 @@ fn read(
     let known = task::DEFAULT_FIELDS;
     let defaults =
         fields.get("defaults").and_then(|n| Fields::open(n, "`defaults`", &known, diagnostics));
-    let reader =
-        Reader { text: &source.text, params: &workflow.params, secrets: &all.secrets, defaults };
+    // What a task of an included file emits belongs to that include.
+    let emitter = &all.drafts[workflow.template_of(by).index()];
+    let prefix = emitter.template.name[..emitter.prefix].to_owned();
+    let no_secrets = BTreeMap::new();
+    let reader = Reader {
+        text: &source.text,
+        params: workflow.params_of(by),
+        are_params_sound: true,
+        secrets: all.secrets.get(&prefix).unwrap_or(&no_secrets),
+        defaults,
+    };
     // Nothing to do is an answer.
     if fields.get("tasks").and_then(source::Node::map).is_some_and(<[_]>::is_empty) {
         return Vec::new();
@@ -217,9 +227,15 @@ fn read(
     for draft in &mut drafts {
         draft.is_emitted = true;
         draft.template.source = EMITTED;
+        draft.template.params.clone_from(&workflow.template(by).params);
+        if draft.template.off.is_some() {
+            draft.rows = 0;
+            draft.template.discovers = None;
+        }
+        include::qualify(draft, &prefix);
     }
     let known: BTreeSet<String> = all.names.iter().cloned().collect();
-    for name in new_names {
+    for name in new_names.into_iter().map(|name| format!("{prefix}{name}")) {
         if known.contains(&name) {
             let at = drafts.iter().find(|draft| draft.template.name == name);
             let span = at.map_or(0..0, |draft| draft.template.span.clone());

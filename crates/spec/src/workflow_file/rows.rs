@@ -13,7 +13,7 @@ use super::slots::{Part, Side, SlotDraft, What};
 use super::task::Draft;
 use crate::command::{Placeholder, Segment, TextTemplate};
 use crate::csr::Csr;
-use crate::diagnostic::{Code, Diagnostic, Severity, nearest};
+use crate::diagnostic::{Code, Diagnostic, Place, Severity, nearest};
 use crate::files::FileTable;
 use crate::id::FileId;
 use crate::template::{Template, Value, Variable};
@@ -46,6 +46,7 @@ pub(super) fn lay_out(
         families: Families::default(),
         layout: Layout { files, ..Layout::default() },
         gathered: 0,
+        prefix: 0,
         named: BTreeMap::new(),
         diagnostics,
     };
@@ -53,11 +54,11 @@ pub(super) fn lay_out(
     rows.families = Families::new(drafts, &rows.layout.first_task);
     rows.families.check(names, rows.diagnostics);
     for draft in drafts {
-        rows.outputs(draft);
+        rows.in_source_of(draft, Rows::outputs);
     }
     for draft in drafts {
-        rows.inputs(draft);
-        rows.needs(draft);
+        rows.in_source_of(draft, Rows::inputs);
+        rows.in_source_of(draft, Rows::needs);
     }
     rows.refuse_unicode_twins();
     rows.layout
@@ -69,6 +70,8 @@ struct Rows<'d> {
     families: Families<'d>,
     layout: Layout,
     gathered: usize,
+    /// What names in messages are shortened by: the file says them without.
+    prefix: usize,
     /// By draft: its tasks by name, made when a single one is first asked for.
     named: BTreeMap<usize, BTreeMap<String, u32>>,
     diagnostics: &'d mut Vec<Diagnostic>,
@@ -92,13 +95,25 @@ impl Column {
 }
 
 impl Rows<'_> {
+    /// What is found meanwhile lies in the text of the draft.
+    fn in_source_of(&mut self, draft: &Draft, lay_out: fn(&mut Self, &Draft)) {
+        let before = self.diagnostics.len();
+        self.prefix = draft.prefix;
+        lay_out(self, draft);
+        for mistake in &mut self.diagnostics[before..] {
+            *mistake = std::mem::replace(mistake, Diagnostic::error(mistake.code, 0..0))
+                .in_source(draft.template.source);
+        }
+    }
+
     fn count(&mut self) {
         let mut next = 0_u32;
         self.layout.first_task.push(0);
         for draft in self.drafts {
             let sum = u32::try_from(draft.rows).ok().and_then(|rows| next.checked_add(rows));
             if sum.is_none() {
-                let mistake = Diagnostic::error(Code::Limit, draft.template.span.clone());
+                let Place { source, span } = draft.template.place();
+                let mistake = Diagnostic::error(Code::Limit, span).in_source(source);
                 self.diagnostics.push(mistake.message("the workflow has more than 2^32 tasks"));
             }
             next = sum.unwrap_or(next);
@@ -237,6 +252,9 @@ impl Rows<'_> {
         let base = name.split('[').next().unwrap_or(name);
         let declared = self.families.named(base).to_vec();
         if let Some(&first_draft) = declared.first() {
+            if drafts[first_draft].template.off.is_some() {
+                return Some(Vec::new());
+            }
             let first_task = &self.layout.first_task;
             let named = self.named.entry(first_draft).or_insert_with(|| {
                 let all = declared.iter().map(|&d| names_of(&drafts[d], first_task[d]));
@@ -250,13 +268,23 @@ impl Rows<'_> {
                 return Some(Vec::new());
             }
             let close = nearest(name, named.keys().map(String::as_str)).map(str::to_owned);
-            self.diagnostics.push(unknown_task(name, span, close.as_deref()));
+            self.diagnostics.push(self.unknown_task(name, span, close.as_deref()));
         } else if !self.names.iter().any(|known| known == base) {
             let close = nearest(base, self.names.iter().map(String::as_str));
-            self.diagnostics.push(unknown_task(name, span, close));
+            self.diagnostics.push(self.unknown_task(name, span, close));
         }
         // What is left is the name of a task whose own mistakes were reported.
         None
+    }
+
+    fn unknown_task(&self, name: &str, span: &Range<usize>, close: Option<&str>) -> Diagnostic {
+        let message = format!("there is no task `{}`", name[self.prefix..].escape_debug());
+        let mistake = Diagnostic::error(Code::UnknownTask, span.clone()).message(message);
+        // What lies outside of an include cannot be named from inside.
+        match close.filter(|close| close.get(..self.prefix) == Some(&name[..self.prefix])) {
+            Some(close) => mistake.help(format!("did you mean `{}`?", &close[self.prefix..])),
+            None => mistake,
+        }
     }
 
     /// Two spellings of one name (é as one character or two) are one file on some systems.
@@ -276,15 +304,16 @@ impl Rows<'_> {
             let path = self.layout.files.path(second);
             let message =
                 format!("`{path}` is written in two ways that look the same (Unicode NFC and NFD)");
-            let mistake =
-                Diagnostic::error(Code::Collision, self.place_of(second)).message(message);
-            let mistake = mistake.related(self.place_of(first), "written the other way here");
+            let Place { source, span } = self.place_of(second);
+            let mistake = Diagnostic::error(Code::Collision, span).in_source(source);
+            let mistake = mistake.message(message);
+            let mistake = mistake.related_at(self.place_of(first), "written the other way here");
             self.diagnostics.push(mistake.help("write it the same way everywhere"));
         }
     }
 
     /// The declaration that first names a file.
-    fn place_of(&self, file: FileId) -> Range<usize> {
+    fn place_of(&self, file: FileId) -> Place {
         let Layout { first_task, inputs, outputs, .. } = &self.layout;
         let declares = |task: &u32| {
             let task = *task as usize;
@@ -293,7 +322,7 @@ impl Rows<'_> {
         let of_draft =
             |draft: &usize| (first_task[*draft]..first_task[*draft + 1]).any(|t| declares(&t));
         let draft = (0..self.drafts.len()).find(of_draft);
-        draft.map_or(0..0, |draft| self.drafts[draft].template.span.clone())
+        draft.map_or_else(Place::default, |draft| self.drafts[draft].template.place())
     }
 }
 
@@ -425,13 +454,4 @@ fn names_of(draft: &Draft, first: u32) -> BTreeMap<String, u32> {
         name
     };
     (0..draft.rows).map(|row| (name(row), first + row as u32)).collect()
-}
-
-fn unknown_task(name: &str, span: &Range<usize>, close: Option<&str>) -> Diagnostic {
-    let message = format!("there is no task `{}`", name.escape_debug());
-    let mistake = Diagnostic::error(Code::UnknownTask, span.clone()).message(message);
-    match close {
-        Some(close) => mistake.help(format!("did you mean `{close}`?")),
-        None => mistake,
-    }
 }

@@ -18,7 +18,7 @@ use crate::source::scalar::Scalar;
 use crate::template::{MemoryGrowth, Per, Retries, Template};
 use crate::units::Duration;
 
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 23] = [
     "run",
     "argv",
     "inputs",
@@ -27,6 +27,7 @@ const FIELDS: [&str; 22] = [
     "foreach",
     "matrix",
     "emits",
+    "when",
     "resources",
     "estimate",
     "priority",
@@ -75,6 +76,8 @@ pub(super) struct Draft {
     pub(super) depth: u32,
     /// Whether a task emitted it.
     pub(super) is_emitted: bool,
+    /// How much of the names of its template and of what it needs is that of an include.
+    pub(super) prefix: usize,
 }
 
 /// A task being read: its own fields before those of `defaults`.
@@ -123,10 +126,12 @@ impl<'r, 'a> Reader<'r, 'a> {
             env: fields.env(Some(&scope), diagnostics),
             emits,
             discovers,
+            off: self.when(&fields.own, diagnostics),
             ..fields.settings(name, key.span(), diagnostics)
         };
         let needs = fields.needs(diagnostics);
-        Some(Draft { template, rows, inputs, outputs, needs, depth: 0, is_emitted: false })
+        let (depth, is_emitted, prefix) = (0, false, 0);
+        Some(Draft { template, rows, inputs, outputs, needs, depth, is_emitted, prefix })
     }
 }
 
