@@ -59,7 +59,7 @@ fn setup_lines_come_before_the_command_in_the_same_shell() {
     assert_eq!(command("run: a\nsetup: [b, 'c # d']"), shell("b\nc # d\na"));
     assert_eq!(command("run: a\nsetup: []"), shell("a"));
     let quoted = "run: a\nsetup: |\n  f() { b; }\n  f \"{outputs}\"\noutputs: \"o'o\"";
-    assert_eq!(command(quoted), shell("f() { b; }\nf \"o'o\"\n\na"));
+    assert_eq!(command(quoted), shell("f() { b; }\nf \"\"'o'\\''o'\"\"\n\na"));
 }
 
 #[test]
