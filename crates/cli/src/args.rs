@@ -367,6 +367,9 @@ pub(crate) struct Why {
     /// With `--plan`: set a parameter; can be given several times
     #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = name_and_value, requires = "plan")]
     pub(crate) params: Vec<(String, String)>,
+    /// With `--plan`: the places to run in; default: this machine
+    #[arg(long, value_name = "FILE", requires = "plan")]
+    pub(crate) site: Option<PathBuf>,
     /// Print it as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -33,7 +33,10 @@ pub(crate) const TABLE: [(Code, &str); 10] = [
     (Code::Succeeded, "everything succeeded"),
     (Code::TasksFailed, "tasks failed; of `diff`: the runs differ"),
     (Code::Invalid, "wrong usage, or an invalid file"),
-    (Code::NoPool, "a task asks for more than any pool can hold"),
+    (
+        Code::NoPool,
+        "a task asks for more than any pool can hold, or for an image that no zone allows",
+    ),
     (Code::Cancelled, "cancelled"),
     (Code::Interrupted, "interrupted; `foreshard resume` goes on"),
     (Code::Damaged, "the journal is damaged; the message says where"),

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use report::printable::printable;
 use report::quantity::plural;
+use runner::images;
 use runner::initial::Missing;
 use runner::load::{LoadError, Loaded};
 use runner::{drive, start};
@@ -30,6 +31,10 @@ pub(crate) fn tell(error: start::Error, loaded: Option<&Loaded>, screen: Screen)
             Failure::new(Code::NoPool, format!("no pool can hold {}", tasks_asking(&wishes)))
                 .hint("`foreshard site show` shows the pools there are")
         }
+        (E::Image(error), Some(loaded)) => {
+            snippet::say_all(screen, &loaded.sources, &[image(&loaded.workflow, &error)]);
+            Failure::new(image_code(&error), error.to_string())
+        }
         (E::Load(error), _) => match *error {
             LoadError::Unreadable { path, source } => unreadable(&path, &source),
             LoadError::Invalid { sources, diagnostics } => {
@@ -49,6 +54,7 @@ fn plain(error: start::Error) -> Failure {
             Failure::of(Code::Invalid, &error)
         }
         E::Infeasible(_) => Failure::of(Code::NoPool, &error),
+        E::Image(image) => Failure::of(image_code(&image), &image),
         E::Lease(lease) => owned(&lease),
         E::Journal(journal) => Failure::from(journal),
         E::History(_) => Failure::of(Code::Damaged, &error)
@@ -105,6 +111,48 @@ pub(crate) fn missing_inputs(loaded: &Loaded, missing: &[Missing]) -> Vec<Diagno
             .help(help)
     };
     missing.iter().map(diagnostic).collect()
+}
+
+/// A site that lacks something is like one that is too small.
+fn image_code(error: &images::Error) -> Code {
+    use images::Error as E;
+    match error {
+        E::NotAllowed { .. } | E::Mutable { .. } => Code::NoPool,
+        E::Unresolved { .. } => Code::Machine,
+        E::Changed { .. } => Code::Invalid,
+    }
+}
+
+/// The mistake at the first task that names the image, and what to write in the site file.
+fn image(workflow: &Workflow, error: &images::Error) -> Diagnostic {
+    use images::Error as E;
+    let (name, help) = match error {
+        E::NotAllowed { image, allowed, .. } if allowed.is_empty() => {
+            let rule = format!("images: {{\"{image}\": {{wrap: [program, \"{{image}}\"]}}}}");
+            (image, format!("say in the site file (`--site`) how commands run in it: `{rule}`"))
+        }
+        E::NotAllowed { image, zone, allowed } => {
+            (image, format!("{zone} allows {}; the site file says so", allowed.join(", ")))
+        }
+        E::Mutable { image, .. } => {
+            let help = "put `@sha256:` and its digest behind the name, or give its rule in the site \
+                        file a `resolve` command that prints the digest";
+            (image, help.to_owned())
+        }
+        E::Unresolved { image, .. } => (image, "the site file says how it is looked up".to_owned()),
+        E::Changed { image } => {
+            let help = "put back what was there, or begin a new run: tasks of one run must not \
+                        differ in what they run in";
+            (image, help.to_owned())
+        }
+    };
+    let names_it = |template: &&Template| template.image.as_ref() == Some(name);
+    let template = workflow.templates().iter().find(names_it);
+    let place = template.map(Template::place).unwrap_or_default();
+    Diagnostic::error(Kind::Value, place.span)
+        .in_source(place.source)
+        .message(error.to_string())
+        .help(help)
 }
 
 /// One mistake for each template with tasks that fit nowhere.

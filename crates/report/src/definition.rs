@@ -62,6 +62,9 @@ impl Definition {
         part("resources", workflow.resources(task).to_string());
         part("workdir", template.workdir.clone().unwrap_or_default());
         part("env_from", template.env_from.join(" "));
+        part("image", template.image.clone().unwrap_or_default());
+        let secrets: Vec<&str> = template.secrets.iter().map(|s| s.name.as_str()).collect();
+        part("secrets", secrets.join(" "));
         Self {
             command: workflow.command(task, &bindings).map_err(|error| error.to_string()),
             environment: environment.into_iter().filter(|(name, _)| !is_own(name)).collect(),

@@ -307,8 +307,9 @@ impl Loop<'_> {
         let mut work = Vec::with_capacity(leases.len());
         let mut refused = Vec::new();
         let state = self.drive.engine.state();
+        let zone = state.allocations()[&allocation].zone;
         for lease in leases {
-            match self.drive.maker.make(state.workflow(), state, lease) {
+            match self.drive.maker.make(state.workflow(), state, lease, zone) {
                 Ok(one) => work.push(one),
                 Err(why) => refused.push(cannot_start(allocation, lease.attempt, why)),
             }

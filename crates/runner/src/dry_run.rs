@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use engine::Manifest;
 use engine::decision::{Decision, TaskDecision};
-use spec::TaskId;
+use spec::{Site, TaskId};
 
 use crate::artifact::Digests;
+use crate::images::Images;
 use crate::initial::InitialFiles;
 use crate::load::Loaded;
 use crate::results::{Cache, Past};
@@ -23,12 +24,19 @@ use crate::work::{Published, WorkMaker};
 ///
 /// # Errors
 /// What would keep a run from beginning.
-pub fn of(loaded: &Loaded, targets: &[TaskId], is_fresh: bool) -> Result<Vec<TaskDecision>, Error> {
+pub fn of(
+    loaded: &Loaded,
+    site: &Site,
+    targets: &[TaskId],
+    is_fresh: bool,
+) -> Result<Vec<TaskDecision>, Error> {
     let (project, workflow) = (&loaded.project, &*loaded.workflow);
     let past = if is_fresh { Past::default() } else { Past::read(project, workflow) };
     let maker = WorkMaker {
         project: project.root().to_string_lossy().into_owned(),
-        run: String::new(),
+        run_dir: project.run(""),
+        images: Images::find(project, workflow, site)?,
+        site: site.clone(),
         initial: look_at_inputs(loaded, &past)?,
         replayer: String::new(),
     };

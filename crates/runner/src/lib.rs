@@ -10,11 +10,13 @@
 //! processes of an allocation, and [`artifact`] makes outputs safe, then visible.
 
 pub mod artifact;
+mod ask;
 pub mod clean;
 pub mod drive;
 pub mod dry_run;
 pub mod executor;
 mod follow;
+pub mod images;
 pub mod inbox;
 pub mod initial;
 pub mod keeper;

@@ -10,6 +10,7 @@ use spec::wfformat::ReplayOptions;
 use spec::workflow_file::ParamsFile;
 use spec::{Site, TaskId, Timestamp, Workflow};
 
+use crate::images::Images;
 use crate::load::{self, LoadError, Loaded, Params, Text};
 use crate::run_dir::{Project, RunDir};
 use crate::start::NewRun;
@@ -57,6 +58,9 @@ pub struct RunManifest {
     pub scale_memory: Option<f64>,
     /// The places in force.
     pub site: Site,
+    /// What images were found to be when the run began.
+    #[serde(default, skip_serializing_if = "Images::is_empty")]
+    pub images: Images,
     /// For the engine.
     pub options: Options,
     /// Names of wanted tasks; all of them if empty.
@@ -93,7 +97,7 @@ pub enum Error {
 impl RunManifest {
     /// For a run that is about to be started.
     #[must_use]
-    pub fn new(id: String, new: &NewRun, at: Timestamp) -> Self {
+    pub fn new(id: String, new: &NewRun, images: Images, at: Timestamp) -> Self {
         let NewRun { request, loaded, site, options, targets, is_fresh, ledger: _ } = new;
         Self {
             format: FORMAT,
@@ -106,6 +110,7 @@ impl RunManifest {
             scale: request.replay.scale,
             scale_memory: request.replay.scale_memory,
             site: site.clone(),
+            images,
             options: options.clone(),
             targets: targets.iter().map(|&task| loaded.workflow.task_name(task)).collect(),
             is_fresh: *is_fresh,

@@ -8,6 +8,7 @@
 use engine::input::Report;
 use engine::{AttemptId, Epoch};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use spec::template::Secret;
 use spec::{Duration, Resources, Timestamp};
 
 /// What the orchestrator of `epoch` wants.
@@ -49,6 +50,15 @@ pub struct Work {
     pub task: String,
     /// What to run.
     pub command: WorkCommand,
+    /// Words of the site around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrap: Option<Wrap>,
+    /// Taken out of the environment: variables that hold secrets of other tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unset: Vec<String>,
+    /// Where secrets are kept that the task is given; never what they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Secret>,
     /// Set beyond what every task gets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<(String, String)>,
@@ -74,6 +84,17 @@ pub enum WorkCommand {
     Shell(String),
     /// Directly.
     Argv(Vec<String>),
+}
+
+/// Words around a command. The first one is a program of the site, and is found along the `PATH`
+/// of the keeper whatever the task sets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wrap {
+    /// Before the command.
+    pub before: Vec<String>,
+    /// Behind it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
 }
 
 /// Where to run it.

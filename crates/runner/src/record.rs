@@ -11,8 +11,10 @@ use std::io::{BufRead, BufReader};
 
 use engine::{AllocationId, AttemptId, RunState};
 use serde::{Deserialize, Serialize};
-use spec::{Digest, TaskId, Workflow};
+use spec::site::Policy;
+use spec::{Digest, Site, TaskId, Workflow};
 
+use crate::images::Images;
 use crate::initial::InitialFiles;
 use crate::protocol::{Errand, Order, Work, read_line};
 use crate::reuse::{Environment, Keys};
@@ -126,7 +128,10 @@ impl Reader {
     pub fn new(project: &Project, run_dir: &RunDir, workflow: &Workflow, found: &Found) -> Self {
         Self(WorkMaker {
             project: project.root().to_string_lossy().into_owned(),
-            run: run_dir.id(),
+            run_dir: run_dir.clone(),
+            // Only files are asked for, whatever commands ran in.
+            images: Images::default(),
+            site: Site { zones: Vec::new(), links: Vec::new(), policy: Policy::balanced() },
             initial: InitialFiles::known(workflow, found.inputs.clone()),
             replayer: String::new(),
         })
@@ -157,6 +162,9 @@ mod tests {
             granted: Resources::default(),
             task: format!("task{task}"),
             command: WorkCommand::Shell(script.to_owned()),
+            wrap: None,
+            unset: Vec::new(),
+            secrets: Vec::new(),
             env: Vec::new(),
             place: WorkPlace::Project(".".to_owned()),
             timeout: None,

@@ -4,7 +4,7 @@
 //! outputs are still what that run left. The same comparison serves a run, when a task becomes
 //! ready, and a dry run, before anything is started.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::Manifest;
 use spec::{Digest, TaskId, Workflow};
@@ -12,6 +12,9 @@ use spec::{Digest, TaskId, Workflow};
 use crate::artifact::{Digests, Verdict};
 use crate::results::TaskResult;
 use crate::work::{Published, WorkMaker};
+
+/// Begins the name of what surrounds a command among what a result depends on.
+const SURROUNDING: &str = "/";
 
 /// What a result depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +24,7 @@ pub struct Key {
     /// The outside variables that the task names in `env_from`.
     pub env: Digest,
     /// Path and digest of every input, sorted by path; of a task that is only needed, its name
-    /// and the digest of what it published.
+    /// and the digest of what it published. What surrounds the command is here as well.
     pub inputs: BTreeMap<String, Digest>,
 }
 
@@ -48,7 +51,11 @@ impl Keys<'_> {
         Ok(Key {
             command: self.workflow.command_digest(task),
             env: self.env_digest(task),
-            inputs: self.inputs(published, task)?,
+            inputs: self
+                .inputs(published, task)?
+                .into_iter()
+                .chain(self.surroundings(task))
+                .collect(),
         })
     }
 
@@ -62,6 +69,31 @@ impl Keys<'_> {
                 value.map_or(b"", |v| v.as_bytes()),
             ]
         }))
+    }
+
+    /// What a command is surrounded by: the image it runs in, and the words of the site around it.
+    /// Where it will run is not known yet, so those of all zones count. Names begin with a slash,
+    /// as no path of the project does.
+    fn surroundings(&self, task: TaskId) -> BTreeMap<String, Digest> {
+        let mut digests = BTreeMap::new();
+        let image = self.workflow.template(task).image.as_deref();
+        if let Some(name) = image
+            && let Some(image) = self.maker.images.get(name)
+        {
+            digests.insert(format!("{SURROUNDING}image {name}"), image.digest);
+        }
+        let zones = self.maker.site.zones.iter();
+        let wraps: BTreeSet<(&[String], &[String])> = zones
+            .map(|zone| {
+                let rule = image.and_then(|image| zone.image_rule(image));
+                (&zone.wrap[..], rule.map_or(&[][..], |rule| &rule.wrap))
+            })
+            .collect();
+        if wraps.iter().any(|(outer, inner)| !outer.is_empty() || !inner.is_empty()) {
+            let text = serde_json::to_vec(&wraps).expect("words are plain data");
+            digests.insert(format!("{SURROUNDING}wrap of the site"), Digest::of(&text));
+        }
+        digests
     }
 
     /// Path and digest of what a task reads.
@@ -150,7 +182,7 @@ pub fn compare_own(past: &TaskResult, keys: &Keys<'_>, task: TaskId) -> Result<(
     if past.key.env != keys.env_digest(task) {
         return Err("the environment it names changed".to_owned());
     }
-    Ok(())
+    compare_named("its", &split(&past.key.inputs).0, &keys.surroundings(task))
 }
 
 /// Compares what a result depended on with what it would depend on now.
@@ -164,18 +196,36 @@ pub fn compare_key(past: &TaskResult, key: &Key) -> Result<(), String> {
     if past.key.env != key.env {
         return Err("the environment it names changed".to_owned());
     }
-    let before = &past.key.inputs;
+    let (around, inputs) = split(&key.inputs);
+    let (around_before, inputs_before) = split(&past.key.inputs);
+    compare_named("its", &around_before, &around)?;
+    compare_named("input", &inputs_before, &inputs)
+}
+
+fn compare_named(
+    what: &str,
+    before: &BTreeMap<String, Digest>,
+    now: &BTreeMap<String, Digest>,
+) -> Result<(), String> {
     let mut changes = Vec::new();
-    for (path, digest) in &key.inputs {
-        match before.get(path) {
+    let told = |name: &str| name.trim_start_matches(SURROUNDING).to_owned();
+    for (name, digest) in now {
+        match before.get(name) {
             Some(same) if same == digest => {}
-            Some(_) => changes.push(format!("{path} changed")),
-            None => changes.push(format!("{path} is new")),
+            Some(_) => changes.push(format!("{} changed", told(name))),
+            None => changes.push(format!("{} is new", told(name))),
         }
     }
-    let gone = before.keys().filter(|path| !key.inputs.contains_key(*path));
-    changes.extend(gone.map(|path| format!("{path} is gone")));
-    if changes.is_empty() { Ok(()) } else { Err(summarise("input", changes)) }
+    let gone = before.keys().filter(|name| !now.contains_key(*name));
+    changes.extend(gone.map(|name| format!("{} is gone", told(name))));
+    if changes.is_empty() { Ok(()) } else { Err(summarise(what, changes)) }
+}
+
+/// What surrounds a command, and what it reads.
+fn split(
+    inputs: &BTreeMap<String, Digest>,
+) -> (BTreeMap<String, Digest>, BTreeMap<String, Digest>) {
+    inputs.clone().into_iter().partition(|(name, _)| name.starts_with(SURROUNDING))
 }
 
 /// Compares what is on disk with what an earlier run left.

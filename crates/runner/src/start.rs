@@ -17,6 +17,7 @@ use spec::{Site, TaskId, Workflow};
 use crate::drive::{self, Drive, Message, Observer, clock};
 use crate::executor::local::LocalExecutor;
 use crate::executor::{GiveUp, Observe};
+use crate::images::{self, Images};
 use crate::initial::{InitialFiles, Missing};
 use crate::load::{LoadError, LoadRequest, Loaded};
 use crate::manifest::{self, RunManifest};
@@ -66,6 +67,9 @@ pub enum Error {
         /// Its backend.
         backend: Backend,
     },
+    /// An image cannot be used.
+    #[error(transparent)]
+    Image(#[from] images::Error),
     /// Tasks fit nowhere.
     #[error("no pool can hold {}", .0.first().map_or("a task", |first| first.task_name.as_str()))]
     Infeasible(Vec<plan::Infeasible>),
@@ -135,9 +139,10 @@ impl Ready {
 pub fn begin(new: NewRun) -> Result<Ready, Error> {
     refuse_backends(&new.site)?;
     plan::make(&new.loaded.workflow, &new.site).map_err(Error::Infeasible)?;
+    let images = Images::find(&new.loaded.project, &new.loaded.workflow, &new.site)?;
     let initial = prepare_inputs(&new.loaded)?;
     let (run_dir, id) = make_run_dir(&new.loaded.project)?;
-    let manifest = RunManifest::new(id, &new, clock());
+    let manifest = RunManifest::new(id, &new, images, clock());
     manifest
         .write(&run_dir, &new.loaded)
         .map_err(|source| io("write the run's manifest", source))?;
@@ -161,6 +166,7 @@ pub struct ResumeOptions {
 pub fn resume(project: &Project, id: &str, options: ResumeOptions) -> Result<Ready, Error> {
     let run_dir = project.run(id);
     let manifest = RunManifest::read(&run_dir)?;
+    manifest.images.verify()?;
     let loaded = manifest.load(project.clone(), &run_dir);
     let loaded = loaded.map_err(|error| Error::Load(Box::new(error)))?;
     let initial = prepare_inputs(&loaded)?;
@@ -194,8 +200,8 @@ fn take_over(
     } else {
         Engine::take_over(state, Epoch(lease.epoch().0), clock())
     };
-    let site = manifest.site;
-    let parts = Parts { run_dir, loaded, site, ledger, initial, past, messages, received };
+    let (site, images) = (manifest.site, manifest.images);
+    let parts = Parts { run_dir, loaded, site, images, ledger, initial, past, messages, received };
     Ok(parts.assemble(engine, journal, lease))
 }
 
@@ -237,6 +243,7 @@ struct Parts {
     run_dir: RunDir,
     loaded: Loaded,
     site: Site,
+    images: Images,
     ledger: Option<PathBuf>,
     initial: InitialFiles,
     past: Past,
@@ -246,14 +253,17 @@ struct Parts {
 
 impl Parts {
     fn assemble(self, engine: Engine, journal: Journal, lease: Lease) -> Ready {
-        let Self { run_dir, loaded, site, ledger, initial, past, messages, received } = self;
+        let Self { run_dir, loaded, site, images, ledger, initial, past, messages, received } =
+            self;
         let project = loaded.project.clone();
         let observe = observe_into(&messages);
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("foreshard"));
         let root = project.root().to_path_buf();
         let maker = WorkMaker {
             project: root.to_string_lossy().into_owned(),
-            run: run_dir.id(),
+            run_dir: run_dir.clone(),
+            images,
+            site: site.clone(),
             initial,
             replayer: program.to_string_lossy().into_owned(),
         };

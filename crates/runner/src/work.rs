@@ -2,15 +2,23 @@
 //!
 //! Everything that depends on what was granted or published is filled in here, as late as it can be.
 
+use std::collections::BTreeSet;
+
 use engine::action::Lease;
 use engine::{Manifest, RunState};
 use spec::assemble::compile_glob;
 use spec::command::{Bindings, RenderedCommand};
 use spec::files::FileKind;
+use spec::site::Zone;
+use spec::template::SecretSource;
 use spec::workflow::Input;
-use spec::{TaskId, Workflow};
+use spec::wrap::{WrapValues, around};
+use spec::{Site, TaskId, Workflow, ZoneId};
 
-use crate::protocol::{Work, WorkCommand, WorkPlace};
+use crate::images::Images;
+use crate::process::{ALLOCATION_MARK, ATTEMPT_MARK};
+use crate::protocol::{Work, WorkCommand, WorkPlace, Wrap};
+use crate::run_dir::RunDir;
 
 /// What tasks have published, in a run or in a plan of one.
 pub trait Published {
@@ -36,8 +44,12 @@ impl Published for RunState {
 pub struct WorkMaker {
     /// The absolute project directory.
     pub project: String,
-    /// The id of the run.
-    pub run: String,
+    /// The folder of the run.
+    pub run_dir: RunDir,
+    /// What images were found to be.
+    pub images: Images,
+    /// Says how commands are wrapped.
+    pub site: Site,
     /// Files that were there at the start and match a declared input glob which no task makes.
     pub initial: crate::initial::InitialFiles,
     /// The program that replays recorded tasks: this one.
@@ -45,7 +57,7 @@ pub struct WorkMaker {
 }
 
 impl WorkMaker {
-    /// Everything a keeper needs to run a lease.
+    /// Everything a keeper needs to run a lease in a zone.
     ///
     /// # Errors
     /// Why the command cannot be started, for people.
@@ -54,6 +66,7 @@ impl WorkMaker {
         workflow: &Workflow,
         published: &dyn Published,
         lease: &Lease,
+        zone: ZoneId,
     ) -> Result<Work, String> {
         let task = lease.attempt.task();
         let template = workflow.template(task);
@@ -73,10 +86,12 @@ impl WorkMaker {
             granted: &lease.granted,
             attempt: lease.attempt.number(),
             project: &self.project,
-            run: &self.run,
+            run: &self.run_dir.id(),
         };
         let command = workflow.command(task, &bindings).map_err(|error| error.to_string())?;
         let env = workflow.environment(task, &bindings).map_err(|error| error.to_string())?;
+        let place = self.place(template.workdir.as_deref(), files, outputs);
+        let wrap = self.wrap(workflow, lease, self.site.zone(zone), &place, &env)?;
         Ok(Work {
             attempt: lease.attempt,
             after: lease.after.clone(),
@@ -84,8 +99,11 @@ impl WorkMaker {
             granted: lease.granted.clone(),
             task: workflow.task_name(task),
             command: self.work_command(workflow, command),
+            wrap,
+            unset: hidden(workflow),
+            secrets: template.secrets.clone(),
             env,
-            place: self.place(template.workdir.as_deref(), files, outputs),
+            place,
             timeout: template.timeout,
             is_idempotent: lease.is_idempotent,
         })
@@ -101,6 +119,66 @@ impl WorkMaker {
                 WorkCommand::Argv(argv)
             }
         }
+    }
+
+    /// The words of the zone around a command, those of its image inside.
+    fn wrap(
+        &self,
+        workflow: &Workflow,
+        lease: &Lease,
+        zone: &Zone,
+        place: &WorkPlace,
+        env: &[(String, String)],
+    ) -> Result<Option<Wrap>, String> {
+        let task = lease.attempt.task();
+        let template = workflow.template(task);
+        let mut image = "";
+        let mut rule = None;
+        if let Some(name) = &template.image {
+            // A graph that grows can name an image that nobody looked up.
+            let unknown = || format!("the image {name} was not looked up when the run began");
+            image = &self.images.get(name).ok_or_else(unknown)?.reference;
+            let refused = || format!("zone {} does not allow the image {name}", zone.name);
+            rule = Some(zone.image_rule(name).ok_or_else(refused)?);
+        }
+        let inner = rule.map_or(&[][..], |rule| &rule.wrap);
+        if zone.wrap.is_empty() && inner.is_empty() {
+            return Ok(None);
+        }
+        let (folder, workdir) = self.folders(lease, place);
+        let names =
+            env.iter().map(|(name, _)| name).chain(template.secrets.iter().map(|s| &s.name));
+        let marks = [ATTEMPT_MARK, ALLOCATION_MARK].map(str::to_owned);
+        let names: BTreeSet<String> = names.cloned().chain(marks).collect();
+        let values = WrapValues {
+            image,
+            project: &self.project,
+            folder: &folder,
+            workdir: &workdir,
+            env: &Vec::from_iter(names),
+            task: &workflow.task_name(task),
+            run: &self.run_dir.id(),
+            attempt: lease.attempt.number(),
+            granted: &lease.granted,
+        };
+        let (mut before, after) = around(&zone.wrap, &values);
+        let (inner_before, mut inner_after) = around(inner, &values);
+        before.extend(inner_before);
+        inner_after.extend(after);
+        Ok(Some(Wrap { before, after: inner_after }))
+    }
+
+    /// The folder that is an attempt's own, and the one in which its command starts.
+    fn folders(&self, lease: &Lease, place: &WorkPlace) -> (String, String) {
+        let (folder, workdir) = match place {
+            WorkPlace::Project(workdir) => (self.project.clone(), workdir),
+            WorkPlace::Private { workdir, .. } => {
+                let folder = self.run_dir.attempt(lease.attempt);
+                (folder.to_string_lossy().into_owned(), workdir)
+            }
+        };
+        let start = if workdir == "." { folder.clone() } else { format!("{folder}/{workdir}") };
+        (folder, start)
     }
 
     fn place(
@@ -171,6 +249,16 @@ impl WorkMaker {
             }
         }
     }
+}
+
+/// Variables of the machine that hold secrets of some task; a task is given only its own.
+fn hidden(workflow: &Workflow) -> Vec<String> {
+    let secrets = workflow.templates().iter().flat_map(|template| &template.secrets);
+    let variables = secrets.filter_map(|secret| match &secret.source {
+        SecretSource::Env(variable) => Some(variable.clone()),
+        SecretSource::File(_) | SecretSource::Command(_) => None,
+    });
+    Vec::from_iter(variables.collect::<BTreeSet<_>>())
 }
 
 /// Whether a file is among what a task published, or inside a directory that it published.

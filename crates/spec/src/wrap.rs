@@ -46,23 +46,26 @@ pub struct WrapValues<'a> {
     pub granted: &'a Resources,
 }
 
-/// The words with everything filled in. The command takes the place of the word `{command}`, or
-/// comes last; a word with `{env}` is there once for each variable.
+/// The words that stand before a command and behind it, with everything filled in. The command
+/// takes the place of the word `{command}`, or comes last; a word with `{env}` is there once for
+/// each variable.
 #[must_use]
-pub fn wrap(words: &[String], values: &WrapValues<'_>, command: Vec<String>) -> Vec<String> {
-    let mut command = Some(command);
-    let mut wrapped = Vec::new();
+pub fn around(words: &[String], values: &WrapValues<'_>) -> (Vec<String>, Vec<String>) {
+    let at = words.iter().position(|word| word == "{command}").unwrap_or(words.len());
+    let behind = words.get(at + 1..).unwrap_or_default();
+    (filled(&words[..at], values), filled(behind, values))
+}
+
+fn filled(words: &[String], values: &WrapValues<'_>) -> Vec<String> {
+    let mut filled = Vec::new();
     for word in words {
-        if word == "{command}" {
-            wrapped.extend(command.take().into_iter().flatten());
-        } else if placeholders(word).any(|(_, name)| name == "env") {
-            wrapped.extend(values.env.iter().map(|variable| fill(word, values, variable)));
+        if placeholders(word).any(|(_, name)| name == "env") {
+            filled.extend(values.env.iter().map(|variable| fill(word, values, variable)));
         } else {
-            wrapped.push(fill(word, values, ""));
+            filled.push(fill(word, values, ""));
         }
     }
-    wrapped.extend(command.into_iter().flatten());
-    wrapped
+    filled
 }
 
 fn fill(word: &str, values: &WrapValues<'_>, variable: &str) -> String {
@@ -121,7 +124,8 @@ mod tests {
             attempt: 2,
             granted: &granted,
         };
-        wrap(&owned(words), &values, owned(command))
+        let (before, after) = around(&owned(words), &values);
+        [before, owned(command), after].concat()
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(crate) fn tell(
     let workflow = &loaded.workflow;
     let refused = |error| refusal::tell(error, Some(loaded), screen);
     plan::make(workflow, site).map_err(|wishes| refused(Refused::Infeasible(wishes)))?;
-    let decided = dry_run::of(loaded, &asked.targets, asked.is_fresh).map_err(refused)?;
+    let decided = dry_run::of(loaded, site, &asked.targets, asked.is_fresh).map_err(refused)?;
     let told = Told {
         bound: Bound::of(workflow, site, &decided),
         zones: site.zones.iter().map(ZoneFigures::of).collect(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use report::quantity::Seconds;
 use serde::Serialize;
-use spec::site::{Backend, Domains, Link, Location, Policy, Pool, Zone};
+use spec::site::{Backend, Domains, ImageRule, Link, Location, Policy, Pool, Zone};
 use spec::{Bytes, Site, site_file};
 
 use crate::args::SiteShow;
@@ -48,6 +48,7 @@ struct ToldZone<'a> {
     pools: Vec<ToldPool<'a>>,
     trace: Option<&'a str>,
     wrap: &'a [String],
+    images: &'a [ImageRule],
 }
 
 #[derive(Serialize)]
@@ -99,6 +100,7 @@ impl<'a> ToldZone<'a> {
             pools: zone.pools.iter().map(ToldPool::of).collect(),
             trace: zone.trace.as_deref(),
             wrap: &zone.wrap,
+            images: &zone.images,
         }
     }
 }

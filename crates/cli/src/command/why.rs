@@ -14,13 +14,13 @@ use spec::TaskId;
 use spec::wfformat::ReplayOptions;
 
 use super::standing;
-use crate::args::{RunChoice, Why};
+use crate::args::{RunChoice, SiteChoice, Why};
 use crate::exit_code::Code;
 use crate::failure::Failure;
 use crate::past_run::{self, PastRun, Told};
 use crate::recorded::Recorded;
 use crate::screen::{Screen, Tone};
-use crate::{refusal, workflow};
+use crate::{refusal, site, workflow};
 
 /// How many lines of a command are shown.
 const COMMAND_LINES: usize = 24;
@@ -212,7 +212,8 @@ fn foretell(args: &Why, file: &std::path::Path, screen: Screen) -> Result<Code, 
     if tasks.is_empty() {
         return Err(workflow::unknown_target(&loaded.workflow, &args.task));
     }
-    let decided = dry_run::of(&loaded, &tasks, false)
+    let site = site::choose(&SiteChoice { site: args.site.clone(), jobs: None }, screen)?;
+    let decided = dry_run::of(&loaded, &site, &tasks, false)
         .map_err(|error| refusal::tell(error, Some(&loaded), screen))?;
     let rows: Vec<Foretold> = decided
         .into_iter()

@@ -12,3 +12,4 @@ mod interrupting;
 mod running;
 mod stage;
 mod words;
+mod wrapping;

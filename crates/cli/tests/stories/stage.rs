@@ -50,6 +50,20 @@ impl Stage {
         std::fs::read_to_string(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
+    pub(crate) fn allow_to_run(&self, path: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(self.path(path), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Names of what lies in a folder, in order.
+    pub(crate) fn list(&self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(folder)).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
     pub(crate) fn has(&self, path: &str) -> bool {
         self.path(path).exists()
     }

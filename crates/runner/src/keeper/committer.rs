@@ -1,5 +1,8 @@
 //! Outputs become safe here, while the slot that made them runs the next task.
 
+use engine::cause::FailureCause;
+use engine::{AttemptId, Manifest};
+
 use super::Keep;
 use crate::artifact;
 use crate::protocol::WorkPlace;
@@ -9,11 +12,40 @@ pub(super) fn run(keep: &Keep) {
     loop {
         let work = keep.hub.wait_for_commit();
         let result = match &work.place {
-            WorkPlace::Project(_) => Ok(engine::Manifest::new()),
+            WorkPlace::Project(_) => Ok(Manifest::new()),
             WorkPlace::Private { outputs, .. } => {
                 artifact::commit(&keep.run_dir.attempt(work.attempt), outputs)
             }
         };
-        keep.hub.committed(work.attempt, result);
+        keep.hub.committed(work.attempt, without_secrets(keep, work.attempt, result));
     }
+}
+
+/// A name that holds a secret would carry it into the journal, whether the output is taken or not.
+fn without_secrets(
+    keep: &Keep,
+    attempt: AttemptId,
+    result: Result<Manifest, FailureCause>,
+) -> Result<Manifest, FailureCause> {
+    let Some(patterns) = keep.vault.patterns(attempt) else { return result };
+    keep.vault.close(attempt);
+    let checked = match result {
+        Ok(manifest) => match manifest.iter().find(|file| patterns.are_in(&file.path)) {
+            None => Ok(manifest),
+            Some(file) => Err(FailureCause::UnfitOutput {
+                path: patterns.mask(&file.path),
+                why: "has a secret in its name".to_owned(),
+            }),
+        },
+        Err(FailureCause::UnfitOutput { path, why }) => {
+            let (path, why) = (patterns.mask(&path), patterns.mask(&why));
+            Err(FailureCause::UnfitOutput { path, why })
+        }
+        // What was declared was written before any secret was known.
+        Err(cause) => Err(cause),
+    };
+    if checked.is_err() {
+        keep.launcher.clear_all(attempt);
+    }
+    checked
 }

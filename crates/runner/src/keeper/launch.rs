@@ -7,11 +7,11 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use engine::AllocationId;
+use engine::{AllocationId, AttemptId};
 
 use super::cgroup::Group;
 use super::programs::{Programs, is_program};
-use super::slot_log::SlotLog;
+use super::secrets::Variable;
 use crate::artifact;
 use crate::process::{ALLOCATION_MARK, ATTEMPT_MARK, allocation_mark};
 use crate::protocol::{Work, WorkCommand, WorkPlace};
@@ -52,6 +52,13 @@ impl Launcher {
         }
     }
 
+    /// Removes the private folder of an attempt that came to nothing and may have left secrets.
+    pub(super) fn clear_all(&self, attempt: AttemptId) {
+        if let Err(error) = artifact::discard(&self.run_dir.attempt(attempt)) {
+            eprintln!("failed to remove the folder of {attempt}: {error}");
+        }
+    }
+
     /// Removes the private folder of an attempt that left nothing to be taken from it.
     pub(super) fn clear(&self, work: &Work) {
         if let WorkPlace::Private { outputs, .. } = &work.place
@@ -70,37 +77,32 @@ impl Launcher {
         &self,
         work: &Work,
         cwd: &Path,
-        log: &SlotLog,
+        secrets: &[Variable],
         group: Option<&Group>,
+        (out, err): (Stdio, Stdio),
     ) -> Result<Child, String> {
-        let mut command = match &work.command {
-            WorkCommand::Shell(script) => {
-                let mut command = Command::new("/bin/sh");
-                command.args(["-e", "-c", script]);
-                command
-            }
-            WorkCommand::Argv(argv) => {
-                let (program, arguments) = argv.split_first().ok_or("its command is empty")?;
-                let mut command = Command::new(self.programs.find(program, search_path(work)));
-                command.arg0(program).args(arguments);
-                command
-            }
-        };
+        let words = words(work);
+        let (program, arguments) = words.split_first().ok_or("its command is empty")?;
+        // A program of the site is not looked for where a task says.
+        let path = if work.wrap.is_some() { None } else { search_path(work) };
+        let mut command = Command::new(self.programs.find(program, path));
+        command.arg0(program).args(arguments);
         if let Some(group) = group {
             command = joining(command, cwd, group);
         }
         self.set_environment(&mut command, work);
+        command.envs(secrets.iter().map(|(name, value)| (name, value)));
         // Nothing here may run between fork and exec: without such a hook the child is made by
         // posix_spawn, whose cost does not depend on how much memory the keeper uses.
         command.current_dir(cwd).process_group(0).stdin(Stdio::null());
-        let stream = |file: &std::fs::File| file.try_clone().map(Stdio::from);
-        stream(&log.out)
-            .and_then(|out| Ok((out, stream(&log.err)?)))
-            .and_then(|(out, err)| command.stdout(out).stderr(err).spawn())
-            .map_err(|error| explain(&error, work, cwd))
+        let spawned = command.stdout(out).stderr(err).spawn();
+        spawned.map_err(|error| explain(&error, program, cwd))
     }
 
     fn set_environment(&self, command: &mut Command, work: &Work) {
+        for variable in &work.unset {
+            command.env_remove(variable);
+        }
         command
             .env("FORESHARD_PROJECT", &self.project)
             .env("FORESHARD_RUN", &self.run)
@@ -124,6 +126,17 @@ fn joining(command: Command, cwd: &Path, group: &Group) -> Command {
     joining.args(["-c", JOIN]).arg(group.door());
     joining.arg(command.get_program()).args(command.get_args());
     joining
+}
+
+/// The program and its arguments, with what the site puts around them.
+fn words(work: &Work) -> Vec<&str> {
+    let command: Vec<&str> = match &work.command {
+        WorkCommand::Shell(script) => vec!["/bin/sh", "-e", "-c", script],
+        WorkCommand::Argv(argv) => argv.iter().map(String::as_str).collect(),
+    };
+    let Some(wrap) = &work.wrap else { return command };
+    let before = wrap.before.iter().map(String::as_str);
+    before.chain(command).chain(wrap.after.iter().map(String::as_str)).collect()
 }
 
 /// The `PATH` that a task sets for itself.
@@ -158,11 +171,7 @@ fn folder_of(output: &str) -> &str {
 }
 
 /// The system says only "no such file": of two possible ones.
-fn explain(error: &Error, work: &Work, cwd: &Path) -> String {
-    let program = match &work.command {
-        WorkCommand::Shell(_) => "/bin/sh",
-        WorkCommand::Argv(argv) => argv.first().map_or("", String::as_str),
-    };
+fn explain(error: &Error, program: &str, cwd: &Path) -> String {
     match error.kind() {
         ErrorKind::NotFound if !cwd.is_dir() => format!("no folder {} to run in", cwd.display()),
         ErrorKind::NotFound => format!("no program `{program}`"),

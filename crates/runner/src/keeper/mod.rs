@@ -5,8 +5,9 @@
 //! ([`crate::protocol`]). Commits outputs; never publishes them. Does not know the workflow.
 //!
 //! Reading order: [`run`], `hub` (where everything meets), `slot_thread` (the life of an
-//! attempt), `launch`, `cgroup` and `sampler` (limits), `leftovers` (nothing outlives its task), `progress`
-//! and `orders` (the two files), `housekeeper`.
+//! attempt), `launch`, `secrets`, `mask` and `pump` (what tasks are given and nobody may read),
+//! `cgroup` and `sampler` (limits), `leftovers` (nothing outlives its task), `progress` and
+//! `orders` (the two files), `housekeeper`.
 
 mod cgroup;
 mod clock;
@@ -16,11 +17,14 @@ mod hub;
 mod launch;
 mod leftovers;
 mod machine;
+mod mask;
 mod orders;
 mod programs;
 mod progress;
+mod pump;
 mod running;
 mod sampler;
+mod secrets;
 mod session;
 mod share;
 mod slot_log;
@@ -46,6 +50,7 @@ use clock::Clock;
 use hub::Hub;
 use launch::Launcher;
 use leftovers::Leftovers;
+use secrets::Vault;
 pub use share::{CapacityShare, LedgerShare, WholeMachine};
 use slot_log::SlotLogs;
 
@@ -112,6 +117,7 @@ struct Keep {
     groups: Groups,
     leftovers: Leftovers,
     logs: SlotLogs,
+    vault: Vault,
 }
 
 /// Keeps an allocation until it is closed or abandoned.
@@ -166,6 +172,7 @@ pub fn run_with(
     let keep = Arc::new(Keep {
         asked_to_end,
         hub: Hub::new(ShardHost::new(options.epoch, capacity), options.capacity, Clock::start()),
+        vault: Vault::new(options.project.clone()),
         launcher: Launcher::new(run_dir.clone(), options.project, options.allocation),
         groups: Groups::find(),
         leftovers: Leftovers::new(mark).ok_or_else(no_proc)?,

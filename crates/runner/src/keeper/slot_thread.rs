@@ -12,6 +12,7 @@ use spec::Bytes;
 use super::Keep;
 use super::cgroup::Group;
 use super::hub::Start;
+use super::pump::Pump;
 use super::running::Running;
 use super::sampler::out_of_memory;
 use super::slot_log::SlotLog;
@@ -41,9 +42,12 @@ pub(super) fn run(keep: &Keep) {
 fn run_attempt(keep: &Keep, start: &Start) -> Option<Start> {
     let attempt = start.work.attempt;
     let kills_before = machine_oom_kills(&start.work);
-    let (running, mut child) = match spawn(keep, start) {
+    let Spawned { running, mut child, pump } = match spawn(keep, start) {
         Ok(spawned) => spawned,
-        Err(why) => return keep.hub.cannot_start(attempt, why),
+        Err(why) => {
+            keep.vault.close(attempt);
+            return keep.hub.cannot_start(attempt, why);
+        }
     };
     keep.hub.spawned(&running);
     wait::until_dead(running.pid);
@@ -52,12 +56,16 @@ fn run_attempt(keep: &Keep, start: &Start) -> Option<Start> {
     let Some((end, taken)) = wait::reap(running.pid) else {
         // Cannot be: nobody else reaps it. If it is, what it did is unknown.
         let _ = child.kill();
+        keep.vault.close(attempt);
         return keep.hub.exited(attempt, End::Signal(0), Usage::default(), None);
     };
     if is_asked_to_end(end) {
         wait_for_own_end(keep);
     }
     let left = keep.leftovers.clear(&keep.hub, attempt, running.pid);
+    if let Some(pump) = pump {
+        pump.finish();
+    }
     keep.logs.hand_over(start.slot, attempt, &running.log, !left.is_empty());
     if end == End::Exit(0) {
         keep.launcher.clear(&start.work);
@@ -77,7 +85,11 @@ fn run_attempt(keep: &Keep, start: &Start) -> Option<Start> {
         group.remove();
     }
     let cause = ran_out.then(|| out_of_memory(&running));
-    keep.hub.exited(attempt, end, usage, cause.or_else(|| unfit(&start.work, &left)))
+    let cause = cause.or_else(|| unfit(&start.work, &left));
+    if (end != End::Exit(0) || cause.is_some()) && keep.vault.close(attempt) {
+        keep.launcher.clear_all(attempt);
+    }
+    keep.hub.exited(attempt, end, usage, cause)
 }
 
 /// By its control group, which is exact. Without one, by how it ended while the kernel killed for
@@ -101,22 +113,35 @@ fn machine_oom_kills(work: &Work) -> Option<u64> {
     counters.lines().find_map(count)
 }
 
-fn spawn(keep: &Keep, start: &Start) -> Result<(Arc<Running>, std::process::Child), String> {
+/// A process of ours.
+struct Spawned {
+    running: Arc<Running>,
+    child: std::process::Child,
+    /// Between a task that was given secrets and its log.
+    pump: Option<Pump>,
+}
+
+fn spawn(keep: &Keep, start: &Start) -> Result<Spawned, String> {
     let Start { work, slot } = start;
     let log: Arc<SlotLog> = keep
         .logs
         .of(*slot)
         .map_err(|error| format!("failed to open the log of {slot}: {error}"))?;
+    let opened = keep.vault.open(work)?;
     let cwd = keep.launcher.prepare(work)?;
+    let (streams, pump) = Pump::between(opened.as_ref().map(|opened| &opened.patterns), &log)
+        .map_err(|error| format!("failed to open the log of {slot}: {error}"))?;
     if !work.is_idempotent {
         keep.hub.announce(work.attempt);
     }
     let group = keep.groups.make(work.attempt, work.granted.memory);
     let started_at = keep.hub.clock.now();
-    match keep.launcher.spawn(work, &cwd, &log, group.as_ref()) {
+    let secrets = opened.map_or_else(Vec::new, |opened| opened.variables);
+    match keep.launcher.spawn(work, &cwd, &secrets, group.as_ref(), streams) {
         Ok(child) => {
             let pid = child.id();
-            Ok((Running::new(Arc::clone(work), pid, started_at, log, group), child))
+            let running = Running::new(Arc::clone(work), pid, started_at, log, group);
+            Ok(Spawned { running, child, pump })
         }
         Err(why) => {
             group.iter().for_each(Group::remove);
