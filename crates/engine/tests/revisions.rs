@@ -62,7 +62,7 @@ fn a_revised_plan_is_found_again_in_replay() {
     run.revise(&[(0, Some(HERE)), (2, Some(THERE))], &[(HERE, 2)]);
     run.revise(&[(2, None), (1, Some(HERE))], &[]);
     run.actions();
-    let state = RunState::replay(std::sync::Arc::clone(&run.workflow), &run.records).unwrap();
+    let state = RunState::replay(Arc::clone(&run.workflow), &run.records).unwrap();
     assert_eq!(&state, run.engine.state());
     assert_eq!(state.unplaced().collect::<Vec<_>>(), [ShardId(2)]);
     assert_eq!(state.waiting_in(HERE).collect::<Vec<_>>(), [ShardId(0), ShardId(1)]);

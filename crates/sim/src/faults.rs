@@ -232,6 +232,12 @@ impl Faults {
         }
     }
 
+    /// Whether a kind can strike.
+    #[must_use]
+    pub fn is_on(&self, fault: Fault) -> bool {
+        self.strength[fault as usize] > 0.0
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_none(&self) -> bool {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use engine::input::Report;
 use engine::shard::{HostInput, ShardHost};
 use engine::{AllocationId, AttemptId, Epoch};
-use spec::{Duration, Resources, Timestamp, ZoneId};
+use spec::{Resources, Timestamp, ZoneId};
 
 use crate::truth::Failure;
 
@@ -148,11 +148,5 @@ impl Keeper {
     /// When its clock will say `time`.
     pub(crate) fn real(&self, time: Timestamp) -> Timestamp {
         Timestamp(time.0 - self.skew)
-    }
-
-    /// How long a task runs here.
-    pub(crate) fn runtime(&self, runtime: Duration, speed: f64) -> Duration {
-        let factor = self.slowness / speed;
-        if (factor - 1.0).abs() < f64::EPSILON { runtime } else { runtime.mul_f64(factor) }
     }
 }

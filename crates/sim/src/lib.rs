@@ -6,8 +6,8 @@
 //! and the proving ground (does every invariant hold whatever fails). Knows no journal, no process,
 //! no file and no real clock: the same setup and seed give the same run, byte for byte.
 //!
-//! Reading order: [`site`], [`truth`], [`world`], [`outcome`]; then [`faults`]
-//! and [`watch`].
+//! Reading order: [`site`], [`truth`], [`world`], [`outcome`]; then [`faults`], [`watch`] and
+//! [`suite`], which plays random cases by the thousand.
 
 mod agenda;
 mod arithmetic;
@@ -17,6 +17,7 @@ mod keeper;
 pub mod outcome;
 pub mod site;
 pub mod steps;
+pub mod suite;
 pub mod truth;
 pub mod watch;
 pub mod world;

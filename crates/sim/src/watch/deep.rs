@@ -267,19 +267,20 @@ impl Deep {
         was_reused: &dyn Fn(TaskId) -> bool,
     ) -> Checked {
         let task = attempt.task();
-        let is_published = self.state.task(task).state == TaskState::Published;
+        let state = &self.state;
+        let latest = |parent| {
+            let number = if was_reused(parent) { 0 } else { state.task(parent).attempts };
+            AttemptId(parent, number)
+        };
+        self.read.insert(attempt, workflow.parents(task).map(latest).collect());
+        let is_published = state.task(task).state == TaskState::Published;
         hold!(!is_published, "S3", "{attempt} starts, and its task is published");
-        let mut read = Vec::new();
         for parent in workflow.parents(task) {
-            let is_published = self.state.task(parent).state == TaskState::Published;
-            let number = if was_reused(parent) { 0 } else { self.state.task(parent).attempts };
-            let latest = AttemptId(parent, number);
-            let is_together = self.state.shard_of(parent) == self.state.shard_of(task);
-            let is_here = is_together && committed.contains(&latest);
+            let is_published = state.task(parent).state == TaskState::Published;
+            let is_together = state.shard_of(parent) == state.shard_of(task);
+            let is_here = is_together && committed.contains(&latest(parent));
             hold!(is_published || is_here, "S2", "{attempt} starts before {parent} is done");
-            read.push(latest);
         }
-        self.read.insert(attempt, read);
         Ok(())
     }
 

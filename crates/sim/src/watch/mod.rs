@@ -134,8 +134,10 @@ impl Watcher {
     ) -> Checked {
         let cheap = &self.cheap;
         let reused = |task| cheap.was_reused(task);
-        let deep = self.deep.as_mut().filter(|_| is_owned);
-        deep.map_or(Ok(()), |deep| deep.start(workflow, attempt, committed, &reused))
+        let Some(deep) = self.deep.as_mut() else { return Ok(()) };
+        let checked = deep.start(workflow, attempt, committed, &reused);
+        // Whoever was given up may work on from what has been made again meanwhile.
+        if is_owned { checked } else { Ok(()) }
     }
 
     /// The run is over.

@@ -13,14 +13,13 @@ impl World<'_> {
     /// A process is about to start.
     pub(super) fn check_start(&mut self, keeper: u32, attempt: AttemptId) -> Result<(), Violation> {
         let row = &self.keepers[keeper as usize];
-        let is_ours = !row.is_disowned && row.host.epoch() == self.orchestrator.epoch;
-        let is_up = self.orchestrator.engine.is_some();
-        if self.remembers {
-            let committed = &row.memory.committed;
-            self.watcher.start(&self.workflow, attempt, committed, is_ours && is_up)?;
-            if !row.is_disowned {
-                self.s7_one_owner(attempt.task())?;
-            }
+        if !self.remembers {
+            return Ok(());
+        }
+        let is_owned = !row.is_disowned;
+        self.watcher.start(&self.workflow, attempt, &row.memory.committed, is_owned)?;
+        if is_owned {
+            self.s7_one_owner(attempt.task())?;
             self.n1_never_in_doubt(attempt)?;
         }
         Ok(())

@@ -22,6 +22,11 @@ const DEATH_MAX: Duration = Duration::from_millis(50);
 /// An observation that was lost is made up for within this time.
 const REREAD_MAX: u64 = 120_000_000;
 
+/// How long a task runs at a speed.
+fn runtime_at(runtime: Duration, speed: f64) -> Duration {
+    if (speed - 1.0).abs() < f64::EPSILON { runtime } else { runtime.mul_f64(1.0 / speed) }
+}
+
 impl World<'_> {
     /// Appends an order for a keeper; false if nobody is there to read it.
     pub(super) fn order(&mut self, allocation: AllocationId, order: HostInput) -> bool {
@@ -338,7 +343,11 @@ impl World<'_> {
         }
         process.spawned = Some(self.now);
         let speed = self.site.zone(row.zone).speed;
-        let runtime = row.runtime(self.truth.runtimes[attempt.task().index()], speed);
+        // Who has a time limit is not slowed down: it would fail, and not by its script.
+        let is_limited = self.workflow.template(attempt.task()).timeout.is_some();
+        let slowness = if is_limited { 1.0 } else { row.slowness };
+        let runtime = self.truth.runtimes[attempt.task().index()];
+        let runtime = runtime_at(runtime, speed / slowness);
         let ending = |end| Happening::Ending(keeper, attempt, end);
         let what = match failure {
             Some(Failure::Exit) => ending(End::Exit(7)),

@@ -63,6 +63,8 @@ pub struct Options {
     pub start: Timestamp,
     /// After how long a run is given up.
     pub give_up: Duration,
+    /// After how much has happened a run is taken to go round in circles.
+    pub happenings_max: u64,
     /// What the user chose.
     pub run: engine::event::Options,
     /// The tasks that are wanted, with all they need; all if none are named.
@@ -91,6 +93,7 @@ impl Default for Options {
         Self {
             start: Timestamp(0),
             give_up: Duration::from_secs(10 * 365 * 24 * 3_600),
+            happenings_max: u64::MAX,
             run: engine::event::Options::default(),
             selected: None,
             reusable: TaskRanges::default(),
@@ -235,7 +238,12 @@ impl<'p> World<'p> {
                 break;
             }
             self.now = self.now.max(at);
+            let last = cfg!(debug_assertions).then(|| format!("{what:?}"));
             self.happen(what);
+            if self.agenda.n_put() > self.options.happenings_max {
+                let what = format!("too much happens; the last was {last:?}");
+                self.hold(Err(Violation::of("L1", what)));
+            }
         }
         self.end(is_given_up)
     }

@@ -35,10 +35,14 @@ pub(super) struct Orchestrator {
     zombie: Option<(Engine, Epoch)>,
     /// It is to be woken then; other wakes are no longer meant.
     wake: Option<spec::Timestamp>,
+    /// So far is its clock ahead.
+    ahead: Duration,
 }
 
 /// How long an orchestrator stays away.
 const ABSENCE_MAX: Duration = Duration::from_secs(20);
+/// How far a clock jumps ahead, in microseconds.
+const CLOCK_JUMP_MAX: u64 = 3_600_000_000;
 /// How long a zombie sleeps.
 const SLEEP_MAX: Duration = Duration::from_secs(120);
 
@@ -57,6 +61,7 @@ impl Orchestrator {
             has_settled: false,
             zombie: None,
             wake: None,
+            ahead: Duration::ZERO,
         }
     }
 }
@@ -67,6 +72,7 @@ impl World<'_> {
         self.orchestrator.epoch.0 += 1;
         self.orchestrator.has_settled = false;
         let workflow = Arc::clone(&self.workflow);
+        let now = self.clock();
         let journal = &mut self.orchestrator.journal;
         let engine = if journal.len() < 2 {
             journal.clear();
@@ -79,10 +85,10 @@ impl World<'_> {
                 reusable: self.options.reusable.clone(),
             };
             self.hold(checked);
-            Engine::start(workflow, start, self.now)
+            Engine::start(workflow, start, self.clock())
         } else {
             let epoch = self.orchestrator.epoch;
-            match Engine::resume(workflow, &*journal, epoch, self.now) {
+            match Engine::resume(workflow, &*journal, epoch, now) {
                 Ok(engine) => engine,
                 Err(error) => {
                     let why = format!("a journal cannot be replayed: {error}");
@@ -96,10 +102,19 @@ impl World<'_> {
     }
 
     pub(super) fn tell(&mut self, input: Input) {
+        if self.strikes(Fault::ClockJump) {
+            let jump = self.how_much(Fault::ClockJump, 1, CLOCK_JUMP_MAX);
+            self.orchestrator.ahead = self.orchestrator.ahead + Duration(jump);
+        }
         if let Some(engine) = &mut self.orchestrator.engine {
-            engine.handle(self.now, input);
+            engine.handle(self.now + self.orchestrator.ahead, input);
             self.drive();
         }
+    }
+
+    /// What the orchestrator takes the time to be.
+    fn clock(&self) -> spec::Timestamp {
+        self.now + self.orchestrator.ahead
     }
 
     /// Takes in what was seen at this moment.
@@ -162,12 +177,14 @@ impl World<'_> {
         self.orchestrator.n_written = self.orchestrator.journal.len();
         self.orchestrator.has_settled = true;
         if let Some(engine) = &self.orchestrator.engine {
-            let checked = self.watcher.settled(&self.workflow, self.now, engine.state(), wake);
+            let now = self.clock();
+            let checked = self.watcher.settled(&self.workflow, now, engine.state(), wake);
             self.hold(checked);
         }
         if self.orchestrator.wake != wake {
             self.orchestrator.wake = wake;
             if let Some(at) = wake {
+                let at = spec::Timestamp(at.0 - self.orchestrator.ahead.0 as i64);
                 self.put(at, Happening::Wake(self.orchestrator.life));
             }
         }
