@@ -14,6 +14,7 @@ use std::time::Instant;
 use engine::engine::Start;
 use engine::event::Options;
 use engine::input::Report;
+use engine::memory::MemoryTerms;
 use engine::phase::Phase;
 use engine::ranges::TaskRanges;
 use engine::{
@@ -67,6 +68,7 @@ fn measure(n: u32, is_layered: bool, outputs: Outputs) {
         options: Options::default(),
         selected: TaskRanges::all(workflow.n_tasks()),
         reusable: TaskRanges::default(),
+        memory: MemoryTerms::default(),
     };
     let engine = Engine::start(Arc::clone(&workflow), start, Timestamp(0));
     let started = now();

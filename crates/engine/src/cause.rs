@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use spec::{Bytes, Duration};
 
-/// The task's own failure: uses one of its retries.
+/// The task's own failure: uses one of its retries, or, out of memory, of its `oom_retries`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCause {
@@ -19,6 +19,9 @@ pub enum FailureCause {
         granted: Bytes,
         /// What it was seen to use.
         used: Bytes,
+        /// Why it gets no more; none if it is tried again with more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bound: Option<MemoryBound>,
     },
     /// Wrote more log than a task may.
     LogTooLong(Bytes),
@@ -41,6 +44,20 @@ pub enum FailureCause {
     MayHaveRun(LossCause),
     /// Lost more often than the run's limit, without ever failing by itself.
     LostTooOften(u32),
+}
+
+/// Why a task that ran out of memory gets no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoryBound {
+    /// Its `oom_retries` are used up.
+    Retries(u16),
+    /// It had its `max`.
+    Max(Bytes),
+    /// It had all that the largest node has which can hold it.
+    Node(Bytes),
+    /// It must not run twice.
+    NotIdempotent,
 }
 
 /// The place's failure: the task pays nothing and is tried again.
@@ -75,8 +92,9 @@ impl std::fmt::Display for FailureCause {
             Self::Exit(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "killed by signal {signal}"),
             Self::Timeout(limit) => write!(f, "ran longer than its timeout of {limit}"),
-            Self::OutOfMemory { granted, used } => {
-                write!(f, "out of memory: used {used} of {granted}")
+            Self::OutOfMemory { granted, used, bound } => {
+                write!(f, "out of memory: used {used} of {granted}")?;
+                bound.map_or(Ok(()), |bound| write!(f, ", and gets no more: {bound}"))
             }
             Self::LogTooLong(limit) => write!(f, "wrote more than {limit} of log"),
             Self::TooManyProcesses(limit) => write!(f, "ran more than {limit} processes"),
@@ -90,6 +108,19 @@ impl std::fmt::Display for FailureCause {
                 write!(f, "{cause}, and it is not idempotent: it may have run in part")
             }
             Self::LostTooOften(times) => write!(f, "lost {times} times"),
+        }
+    }
+}
+
+impl std::fmt::Display for MemoryBound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Retries(0) => write!(f, "it has no `oom_retries`"),
+            Self::Retries(1) => write!(f, "its one `oom_retries` is used up"),
+            Self::Retries(n) => write!(f, "its {n} `oom_retries` are used up"),
+            Self::Max(max) => write!(f, "its `max` is {max}"),
+            Self::Node(memory) => write!(f, "the largest node for it has {memory}"),
+            Self::NotIdempotent => write!(f, "it is not idempotent, so it is not tried again"),
         }
     }
 }

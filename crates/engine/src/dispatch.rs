@@ -43,7 +43,9 @@ impl Engine {
         if is_done || !self.may_start() || !self.state.plan.as_ref().is_some_and(is_new) {
             return;
         }
-        revision.moves.retain(|&(shard, _)| self.state.can_move(shard));
+        revision.moves.retain(|&(shard, zone)| {
+            self.state.can_move(shard) && zone.is_none_or(|zone| self.state.has_room(shard, zone))
+        });
         if !revision.moves.is_empty() || !revision.allocations.is_empty() {
             self.emit(Event::PlanRevised { revision });
         }
@@ -153,7 +155,7 @@ impl Engine {
             shard: (shard, self.state.shards[shard.0 as usize].epoch),
             after: after.collect(),
             position: self.state.position_of(shard),
-            granted: self.state.workflow().resources(task).clone(),
+            granted: self.state.granted(task),
             is_idempotent: self.state.workflow().template(task).idempotent,
         }
     }

@@ -16,6 +16,7 @@ use crate::cause::{FailureCause, LossCause};
 use crate::event::{Event, Options, Record};
 use crate::id::{AllocationId, AttemptId, Epoch};
 use crate::input::{Command, Input, Observation, Report, ReuseVerdict};
+use crate::memory::MemoryTerms;
 use crate::outcome::{Manifest, Outcome, Usage};
 use crate::phase::{Phase, PhaseStep};
 use crate::ranges::TaskRanges;
@@ -46,6 +47,8 @@ pub struct Start {
     pub selected: TaskRanges,
     /// Wanted tasks with a result of an earlier run.
     pub reusable: TaskRanges,
+    /// What attempts are granted of memory beyond what the workflow says.
+    pub memory: MemoryTerms,
 }
 
 /// Carries out a plan.
@@ -68,8 +71,8 @@ impl Engine {
     pub fn start(workflow: Arc<Workflow>, start: Start, now: Timestamp) -> Self {
         let digest = workflow.digest();
         let mut engine = Self::with_state(RunState::new(workflow), now);
-        let Start { plan, options, selected, reusable } = start;
-        engine.emit(Event::RunStarted { workflow: digest, options, selected, reusable });
+        let Start { plan, options, selected, reusable, memory } = start;
+        engine.emit(Event::RunStarted { workflow: digest, options, selected, reusable, memory });
         engine.emit(Event::PlanAdopted { plan });
         engine.settle();
         engine
@@ -354,11 +357,28 @@ impl Engine {
     }
 
     fn fail(&mut self, attempt: AttemptId, cause: FailureCause, usage: Usage) {
+        if let FailureCause::OutOfMemory { granted, used, .. } = cause {
+            return self.run_out_of_memory(attempt, (granted, used), usage);
+        }
         let retries = self.state.workflow().retries(attempt.task());
         let used = self.state.task(attempt.task()).failures;
         let can_retry = used < retries.count && !matches!(cause, FailureCause::MayHaveRun(_));
         let pause = retries.pause(u32::from(used) + 1);
         let retry_at = can_retry.then(|| self.now + pause);
+        self.give_up_what_built_on(attempt.task());
+        self.record_failure(attempt, cause, usage, retry_at);
+    }
+
+    /// What the task needs was not known: it is tried again at once with more, if it can get any.
+    fn run_out_of_memory(
+        &mut self,
+        attempt: AttemptId,
+        (granted, used): (spec::Bytes, spec::Bytes),
+        usage: Usage,
+    ) {
+        let bound = self.state.memory_bound(attempt.task());
+        let retry_at = bound.is_none().then_some(self.now);
+        let cause = FailureCause::OutOfMemory { granted, used, bound };
         self.give_up_what_built_on(attempt.task());
         self.record_failure(attempt, cause, usage, retry_at);
     }

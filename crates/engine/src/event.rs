@@ -8,6 +8,7 @@ use spec::{Digest, Resources, TaskId, Timestamp, ZoneId};
 
 use crate::cause::{FailureCause, LossCause};
 use crate::id::{AllocationId, AttemptId, Epoch, Generation};
+use crate::memory::MemoryTerms;
 use crate::outcome::{Manifest, Outcome, Usage};
 use crate::ranges::TaskRanges;
 
@@ -36,6 +37,9 @@ pub enum Event {
         selected: TaskRanges,
         /// Wanted tasks with a result of an earlier run, to be compared when they become ready.
         reusable: TaskRanges,
+        /// What attempts are granted of memory beyond what the workflow says.
+        #[serde(default, skip_serializing_if = "MemoryTerms::is_empty")]
+        memory: MemoryTerms,
     },
     /// Another orchestrator took over.
     RunResumed {

@@ -19,6 +19,7 @@ pub mod engine;
 pub mod event;
 pub mod id;
 pub mod input;
+pub mod memory;
 pub mod outcome;
 pub mod phase;
 pub mod ranges;

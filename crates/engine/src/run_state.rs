@@ -5,6 +5,7 @@
 //! disagree. Never serialized: the journal holds events, not states.
 
 mod attempts;
+mod granting;
 mod reading;
 mod revising;
 
@@ -19,10 +20,12 @@ use crate::cause::FailureCause;
 use crate::event::{Event, Options, Record};
 use crate::id::{AllocationId, Epoch, Generation};
 use crate::input::{Command, MachineUsage};
+use crate::memory::MemoryTerms;
 use crate::outcome::Manifest;
 use crate::phase::{Phase, PhaseStep};
 use crate::ranges::TaskRanges;
 use crate::task_state::{Impossible, TaskState, TaskStep};
+use granting::Shortage;
 
 /// Everything known of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +58,8 @@ pub struct RunState {
     failures: BTreeMap<TaskId, FailureCause>,
     skipped_because: BTreeMap<TaskId, TaskId>,
     reusable: TaskRanges,
+    memory: MemoryTerms,
+    shortages: BTreeMap<TaskId, Shortage>,
 }
 
 /// The graph as it is by now: it may grow, and never shrinks.
@@ -80,7 +85,7 @@ pub struct TaskRow {
     pub attempts: u32,
     /// Which publication is due, or done.
     pub generation: Generation,
-    /// How many of its retries are used.
+    /// How many of its retries are used; running out of memory uses none.
     pub failures: u16,
     /// How often it was lost with its place.
     pub losses: u16,
@@ -194,6 +199,8 @@ impl RunState {
             failures: BTreeMap::new(),
             skipped_because: BTreeMap::new(),
             reusable: TaskRanges::default(),
+            memory: MemoryTerms::default(),
+            shortages: BTreeMap::new(),
         }
     }
 
@@ -242,12 +249,13 @@ impl RunState {
             _ if self.seq == 0 && !matches!(event, Event::RunStarted { .. }) => {
                 return Err("a history begins with the start of its run".to_owned());
             }
-            Event::RunStarted { options, selected, reusable, workflow: digest } => {
+            Event::RunStarted { options, selected, reusable, memory, workflow: digest } => {
                 if self.seq > 0 || *digest != workflow.digest() {
                     return Err("it starts another run".to_owned());
                 }
                 self.options = options.clone();
                 self.reusable = reusable.clone();
+                self.memory = memory.clone();
                 for task in selected.iter() {
                     self.check_task(task)?;
                     self.put_state(task, TaskState::Waiting);
@@ -372,6 +380,7 @@ impl RunState {
         for shard in (0..plan.n_shards() as u32).map(ShardId) {
             self.refresh_grantable(shard);
         }
+        self.find_room_for_learned();
         for task in workflow.tasks() {
             let row = self.tasks[task.index()];
             if row.state == TaskState::Waiting && row.unmet == 0 {
@@ -499,6 +508,7 @@ impl RunState {
                 if matches!(row.state, TaskState::Failed | TaskState::Skipped) {
                     (row.failures, row.losses) = (0, 0);
                     let is_unblocked = row.unmet == 0;
+                    self.give_oom_retries_back(task);
                     self.step(task, TaskStep::Reset { is_unblocked })?;
                 }
             }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use engine::cause::{FailureCause, LossCause};
+use engine::cause::{FailureCause, LossCause, MemoryBound};
 use engine::event::{Options, ShardGrant};
 use engine::input::{Command, MachineUsage};
+use engine::memory::{LearnedMemory, MemoryTerms};
 use engine::ranges::TaskRanges;
 use engine::{
     AllocationId, AttemptId, Epoch, Event, Generation, Manifest, Outcome, PublishedFile, Record,
@@ -61,13 +62,21 @@ fn losses() -> Vec<LossCause> {
     vec![L::KeeperDied, L::MachineRestarted, L::Stopped, L::CommitLost]
 }
 
+fn out_of_memory(bound: MemoryBound) -> FailureCause {
+    FailureCause::OutOfMemory { granted: Bytes(8), used: Bytes(8), bound: Some(bound) }
+}
+
 fn causes() -> Vec<FailureCause> {
     use FailureCause as F;
     let all = vec![
         F::Exit(2),
         F::Signal(11),
         F::Timeout(Duration::from_secs(60)),
-        F::OutOfMemory { granted: Bytes(1), used: Bytes(2) },
+        F::OutOfMemory { granted: Bytes(1), used: Bytes(2), bound: None },
+        out_of_memory(MemoryBound::Retries(3)),
+        out_of_memory(MemoryBound::Max(Bytes(8))),
+        out_of_memory(MemoryBound::Node(Bytes(8))),
+        out_of_memory(MemoryBound::NotIdempotent),
         F::LogTooLong(Bytes(1 << 30)),
         F::TooManyProcesses(4_096),
         F::MissingOutput(vec!["out/a.txt".to_owned()]),
@@ -141,12 +150,25 @@ fn samples() -> Vec<Event> {
 
 fn events_of_runs() -> Vec<Event> {
     let tasks = |ids: &[u32]| TaskRanges::from_sorted(ids.iter().map(|&id| TaskId(id)));
+    let node = Resources { cpus: MilliCpus::ONE, memory: Bytes(8), ..Resources::default() };
+    let learned = LearnedMemory { start: Bytes(7), attempts: 12 };
     let mut events = vec![
         Event::RunStarted {
             workflow: Digest::of(b"workflow"),
             options: Options { fail_fast: true, queue_ahead: 128, losses_max: 20 },
             selected: TaskRanges::all(5),
             reusable: tasks(&[0, 1, 3]),
+            memory: MemoryTerms::default(),
+        },
+        Event::RunStarted {
+            workflow: Digest::of(b"workflow"),
+            options: Options::default(),
+            selected: TaskRanges::all(5),
+            reusable: TaskRanges::default(),
+            memory: MemoryTerms {
+                nodes: vec![vec![node], Vec::new()],
+                learned: [("align".to_owned(), learned)].into(),
+            },
         },
         Event::PlanAdopted {
             plan: Plan {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use engine::engine::Start;
 use engine::event::Options;
+use engine::memory::MemoryTerms;
 use engine::ranges::TaskRanges;
 use engine::{Action, AllocationId, AttemptId, Engine, Input, Observation, Output, RunState};
 use plan::{Order, Placements, Plan, PlanId, Revision, ShardId, Shards};
@@ -88,6 +89,7 @@ impl Run {
             options: Options { queue_ahead: 0, ..Options::default() },
             selected: TaskRanges::all(3),
             reusable: TaskRanges::default(),
+            memory: MemoryTerms::default(),
         };
         let engine = Engine::start(Arc::clone(&workflow), start, Timestamp(0));
         Self { workflow, engine, records: Vec::new() }

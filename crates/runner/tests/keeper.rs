@@ -319,7 +319,7 @@ fn the_offender_is_killed_alone(limits: Limits) {
     let mut neighbour = kept.shell(2, "while [ ! -e enough ]; do sleep 0.05; done; echo untouched");
     neighbour.granted.memory = Bytes(100_000_000);
     kept.lease([offender, neighbour]);
-    let FailureCause::OutOfMemory { granted, used } = kept.cause_of(1) else { panic!() };
+    let FailureCause::OutOfMemory { granted, used, .. } = kept.cause_of(1) else { panic!() };
     assert!(granted == Bytes(100_000_000) && used >= granted);
     std::fs::write(kept.project().join("enough"), "").expect("a folder of our own");
     assert!(matches!(kept.end_of(2), Report::Committed { .. }));

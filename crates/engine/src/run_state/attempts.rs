@@ -129,11 +129,18 @@ impl RunState {
         } else {
             self.end_attempt(attempt)?;
         }
-        let row = self.row_mut(task)?;
-        row.failures = row.failures.saturating_add(1);
+        if matches!(cause, FailureCause::OutOfMemory { .. }) {
+            self.check_task(task)?;
+            self.on_out_of_memory(task);
+        } else {
+            let row = self.row_mut(task)?;
+            row.failures = row.failures.saturating_add(1);
+        }
         self.step(task, TaskStep::Failed { retries: retry_at.is_some() })?;
         if let Some(at) = retry_at {
-            self.held.insert((at, task));
+            if !self.skip_if_broken(workflow, task)? {
+                self.held.insert((at, task));
+            }
         } else {
             self.failures.insert(task, cause.clone());
             self.skip_descendants(workflow, task)?;
@@ -144,16 +151,20 @@ impl RunState {
     /// A task that was given back can be granted again, unless what it needs failed meanwhile.
     fn give_back(&mut self, workflow: &Workflow, task: TaskId) -> Result<(), String> {
         self.step(task, TaskStep::GivenBack)?;
+        self.skip_if_broken(workflow, task).map(|_| ())
+    }
+
+    /// Skips a task that waits to be tried again, if what it needs failed while it ran.
+    fn skip_if_broken(&mut self, workflow: &Workflow, task: TaskId) -> Result<bool, String> {
         let broken = workflow.parents(task).find(|parent| {
             matches!(self.tasks[parent.index()].state, TaskState::Failed | TaskState::Skipped)
         });
-        if let Some(parent) = broken {
-            self.step(task, TaskStep::Skipped)?;
-            let because = self.skipped_because.get(&parent).copied().unwrap_or(parent);
-            self.skipped_because.insert(task, because);
-            self.skip_descendants(workflow, task)?;
-        }
-        Ok(())
+        let Some(parent) = broken else { return Ok(false) };
+        self.step(task, TaskStep::Skipped)?;
+        let because = self.skipped_because.get(&parent).copied().unwrap_or(parent);
+        self.skipped_because.insert(task, because);
+        self.skip_descendants(workflow, task)?;
+        Ok(true)
     }
 
     fn end_attempt(&mut self, attempt: AttemptId) -> Result<TaskId, String> {

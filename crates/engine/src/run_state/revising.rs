@@ -31,7 +31,7 @@ impl RunState {
         self.shards.get(shard.0 as usize).is_some_and(|row| row.leased == 0)
     }
 
-    fn move_shard(&mut self, shard: ShardId, zone: Option<ZoneId>) {
+    pub(super) fn move_shard(&mut self, shard: ShardId, zone: Option<ZoneId>) {
         let entry = (self.positions[shard.0 as usize], shard);
         let Some(plan) = &mut self.plan else { return };
         match plan.zone_of(shard) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use engine::event::Options;
 use engine::input::Command;
+use engine::memory::{LearnedMemory, MemoryTerms};
 use engine::ranges::TaskRanges;
 use plan::{Order, Placements, Plan, PlanId, ShardId, Shards};
 use spec::assemble::{Parts, assemble};
@@ -11,7 +12,7 @@ use spec::command::{CommandTemplate, TextTemplate};
 use spec::csr::Csr;
 use spec::files::FileTable;
 use spec::resources::MilliCpus;
-use spec::template::{Per, Retries, Template};
+use spec::template::{MemoryGrowth, Per, Retries, Template};
 use spec::{Bytes, Digest, Duration, Resources, TaskId, Timestamp, Workflow, ZoneId};
 
 use crate::rng::Rng;
@@ -24,6 +25,7 @@ pub(crate) struct Case {
     pub(crate) options: Options,
     pub(crate) selected: TaskRanges,
     pub(crate) reusable: TaskRanges,
+    pub(crate) memory: MemoryTerms,
     /// By task.
     pub(crate) scripts: Vec<Script>,
     /// How long it can take to give outputs their final names.
@@ -43,6 +45,8 @@ pub(crate) struct Script {
     pub(crate) failures: Vec<Failure>,
     /// How often its outputs cannot be given their final names, once it has succeeded.
     pub(crate) publish_failures: usize,
+    /// The memory without which it cannot even fail in another way.
+    pub(crate) needs: Bytes,
     /// How long it runs.
     pub(crate) duration: Duration,
     /// Whether it ignores being asked to end.
@@ -88,13 +92,15 @@ impl Case {
         rng.shuffle(&mut order);
         let parents = random_parents(rng, &order);
         let calm = rng.chance(150);
-        let templates: Vec<Template> = (0..n).map(|task| random_template(rng, task)).collect();
+        let mut templates: Vec<Template> = (0..n).map(|task| random_template(rng, task)).collect();
         let has_outputs: Vec<bool> = (0..n).map(|_| rng.chance(700)).collect();
         let plan = random_plan(rng, &order, n_zones);
-        let scripts = random_scripts(rng, &templates, &has_outputs);
+        let mut scripts = random_scripts(rng, &templates, &has_outputs);
         let reusable = if rng.chance(300) { 500 } else { 0 };
         let selected = random_selection(rng, &parents);
         let reusable = selected.iter().filter(|_| rng.chance(reusable)).collect::<Vec<_>>();
+        let capacities: Vec<_> = (0..n_zones).map(|_| cpus(rng.between(2, 4) as u32)).collect();
+        let memory = random_memory(rng, &mut templates, &mut scripts, &capacities);
         let workflow = Arc::new(build(templates, &parents, &has_outputs));
         let faults = if calm { Faults::default() } else { random_faults(rng) };
         let commands = if calm { Vec::new() } else { random_commands(rng) };
@@ -109,8 +115,9 @@ impl Case {
             options,
             selected,
             reusable: TaskRanges::from_sorted(reusable),
+            memory,
             scripts,
-            capacities: (0..n_zones).map(|_| cpus(rng.between(2, 4) as u32)).collect(),
+            capacities,
             publishing: Duration::from_secs(rng.pick(&[1, 1, 60])),
             faults,
             commands,
@@ -199,12 +206,44 @@ fn random_scripts(rng: &mut Rng, templates: &[Template], has_outputs: &[bool]) -
             } else {
                 0
             },
+            needs: Bytes(0),
             duration: Duration::from_millis(rng.between(1, 30_000)),
             is_stubborn: rng.chance(300),
             is_unchanged: rng.chance(600),
         });
     }
     scripts
+}
+
+/// Lets some tasks need more than they ask for, and some start with what was learned.
+fn random_memory(
+    rng: &mut Rng,
+    templates: &mut [Template],
+    scripts: &mut [Script],
+    capacities: &[Resources],
+) -> MemoryTerms {
+    let (short, learned) = (rng.pick(&[0, 200, 600]), rng.pick(&[0, 300]));
+    let mut terms = MemoryTerms {
+        nodes: capacities.iter().map(|node| vec![node.clone()]).collect(),
+        ..MemoryTerms::default()
+    };
+    for (template, script) in templates.iter_mut().zip(scripts) {
+        let asked = template.resources.get(0).memory;
+        template.memory = MemoryGrowth {
+            retries: rng.pick(&[0, 1, 3, 3, 9]),
+            factor: rng.pick(&[2.0, 3.0]),
+            max: rng.chance(300).then(|| Bytes(rng.between(asked.0, 4 << 30))),
+            is_open: rng.chance(500),
+        };
+        if rng.chance(short) {
+            script.needs = Bytes(rng.between(1, 5 << 30));
+        }
+        if rng.chance(learned) {
+            let start = Bytes(rng.between(1 << 20, 5 << 30));
+            terms.learned.insert(template.name.clone(), LearnedMemory { start, attempts: 3 });
+        }
+    }
+    terms
 }
 
 /// Topologically consecutive tasks form shards, so that the graph of shards is acyclic.

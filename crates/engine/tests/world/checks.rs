@@ -14,10 +14,11 @@ use engine::phase::Phase;
 use engine::task_state::TaskState;
 use engine::{Action, AllocationId, AttemptId, Event, Record, RunState};
 use plan::ShardId;
-use spec::{TaskId, Timestamp};
+use spec::{Bytes, TaskId, Timestamp};
 
 use crate::case::Case;
 use crate::keeper::Keeper;
+use crate::reference;
 
 /// How long a run may take after faults have stopped. A case has at most 60 tasks with at most
 /// 4 tries in each of 3 generations, each shorter than 2 minutes with its pause.
@@ -45,6 +46,8 @@ pub(crate) struct Checks {
     pub(crate) failed_by_place: BTreeSet<(u32, TaskId)>,
     /// How often tasks failed by themselves, by generation.
     pub(crate) failures: BTreeMap<(u32, TaskId), u32>,
+    /// How often tasks ran out of memory, by generation.
+    pub(crate) ooms: BTreeMap<(u32, TaskId), u32>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -55,6 +58,9 @@ struct Row {
     publish_failures: usize,
     /// Own failures in this generation.
     failures_now: u32,
+    /// How often it ran out of memory, in all and in this generation.
+    ooms: u32,
+    ooms_now: u32,
 }
 
 impl Checks {
@@ -70,6 +76,7 @@ impl Checks {
             generation: 0,
             failed_by_place: BTreeSet::new(),
             failures: BTreeMap::new(),
+            ooms: BTreeMap::new(),
         }
     }
 
@@ -133,7 +140,13 @@ impl Checks {
                 }
             }
             Event::AttemptFailed { attempt, cause, retry_at, .. } => {
-                self.count_failure(case, *attempt, cause, *retry_at);
+                if let FailureCause::OutOfMemory { granted, .. } = cause {
+                    let is_at_once = retry_at.is_none_or(|at| at == record.at);
+                    assert!(is_at_once, "{attempt} waits for more memory");
+                    self.count_shortage(case, *attempt, *granted, retry_at.is_none());
+                } else {
+                    self.count_failure(case, *attempt, cause, *retry_at);
+                }
             }
             Event::AttemptLost { attempt, .. } => {
                 let idle = self.state.live().get(&attempt.task());
@@ -147,7 +160,7 @@ impl Checks {
                 for (task, row) in (0..).map(TaskId).zip(&mut self.tasks) {
                     let state = self.state.task(task).state;
                     if matches!(state, TaskState::Failed | TaskState::Skipped) {
-                        row.failures_now = 0;
+                        (row.failures_now, row.ooms_now) = (0, 0);
                     }
                 }
             }
@@ -181,18 +194,31 @@ impl Checks {
             FailureCause::Exit(_)
             | FailureCause::Signal(_)
             | FailureCause::Timeout(_)
-            | FailureCause::OutOfMemory { .. }
             | FailureCause::LogTooLong(_)
             | FailureCause::TooManyProcesses(_)
             | FailureCause::MissingOutput(_)
             | FailureCause::UnfitOutput { .. }
             | FailureCause::CannotStart(_) => row.own_failures += 1,
+            FailureCause::OutOfMemory { .. } => unreachable!("counted elsewhere"),
         }
         row.failures_now += 1;
         *self.failures.entry((self.generation, task)).or_default() += 1;
         let allowed = u32::from(case.workflow.retries(task).count);
         let is_left = row.failures_now <= allowed;
         assert_eq!(retry_at.is_some(), is_left, "S15: {attempt}, {} failures", row.failures_now);
+    }
+
+    /// M1: who runs out of memory gets more, as far as it goes, and pays with nothing else.
+    fn count_shortage(&mut self, case: &Case, attempt: AttemptId, granted: Bytes, is_last: bool) {
+        self.failed.insert(attempt);
+        let task = attempt.task();
+        let row = &mut self.tasks[task.index()];
+        assert_eq!(granted, reference::memory(case, task, row.ooms), "M1: {attempt}");
+        let must_be_last = reference::is_last_shortage(case, task, row.ooms, row.ooms_now);
+        assert_eq!(is_last, must_be_last, "M1: {attempt}, {} before", row.ooms);
+        row.ooms += 1;
+        row.ooms_now += 1;
+        *self.ooms.entry((self.generation, task)).or_default() += 1;
     }
 
     /// An action was polled, and its records are written.
@@ -206,6 +232,9 @@ impl Checks {
             Action::Lease { allocation, leases } => {
                 for lease in leases {
                     self.s13_lease_is_recorded(*allocation, lease.attempt);
+                    let task = lease.attempt.task();
+                    let wanted = reference::memory(case, task, self.tasks[task.index()].ooms);
+                    assert_eq!(lease.granted.memory, wanted, "M1: {}", lease.attempt);
                 }
                 self.s23_nothing_new_after_cancel();
                 let is_running = self.state.phase() == Phase::Running;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use engine::input::Report;
 use engine::shard::{HostInput, ShardHost};
 use engine::{AllocationId, AttemptId, Epoch};
-use spec::{Resources, Timestamp, ZoneId};
+use spec::{Bytes, Resources, Timestamp, ZoneId};
 
 use crate::case::Failure;
 
@@ -30,6 +30,8 @@ pub(crate) struct Keeper {
     pub(crate) orders: VecDeque<HostInput>,
     /// Attempts it was ever sent.
     pub(crate) known: Vec<AttemptId>,
+    /// What they were granted.
+    pub(crate) granted: BTreeMap<AttemptId, Resources>,
     pub(crate) started: BTreeSet<AttemptId>,
     /// Attempts committed here.
     pub(crate) committed: BTreeSet<AttemptId>,
@@ -49,6 +51,13 @@ pub(crate) struct Process {
     pub(crate) failure: Option<Failure>,
 }
 
+impl Process {
+    /// Whether it has a limit and needs more.
+    pub(crate) fn is_short(&self, needs: Bytes) -> bool {
+        self.granted.memory.0 > 0 && needs > self.granted.memory
+    }
+}
+
 impl Keeper {
     pub(crate) fn new(
         allocation: AllocationId,
@@ -64,6 +73,7 @@ impl Keeper {
             stage: Stage::Launching,
             orders: VecDeque::new(),
             known: Vec::new(),
+            granted: BTreeMap::new(),
             started: BTreeSet::new(),
             committed: BTreeSet::new(),
             processes: BTreeMap::new(),

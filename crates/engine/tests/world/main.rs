@@ -24,7 +24,7 @@ use checks::Seen;
 use reference::Fate;
 use world::{Ran, World};
 
-const N_SEEDS: u64 = 400;
+const N_SEEDS: u64 = 600;
 
 #[test]
 fn faulty_runs_keep_every_invariant_and_end_as_their_scripts_say() {

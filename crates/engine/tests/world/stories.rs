@@ -6,6 +6,7 @@ use engine::cause::FailureCause;
 use engine::engine::Start;
 use engine::event::Options;
 use engine::input::{Command, Report};
+use engine::memory::{LearnedMemory, MemoryTerms};
 use engine::ranges::TaskRanges;
 use engine::task_state::TaskState;
 use engine::{
@@ -31,13 +32,22 @@ struct Story {
 impl Story {
     /// Tasks with these parents, each with an output and one retry, in these shards.
     fn new(parents: &[Vec<u32>], shards: Shards, options: Options) -> Self {
+        Self::with_memory(parents, shards, options, MemoryTerms::default())
+    }
+
+    fn with_memory(
+        parents: &[Vec<u32>],
+        shards: Shards,
+        options: Options,
+        memory: MemoryTerms,
+    ) -> Self {
         let retries = Retries { count: 1, ..Retries::default() };
         let templates = (0..parents.len()).map(|i| spec::Template { retries, ..template(i) });
         let workflow = Arc::new(build(templates.collect(), parents, &vec![true; parents.len()]));
         let placements = Placements::AllIn(ZoneId(0));
         let plan = Plan { id: PlanId(1), shards, placements, order: Order::ById };
         let selected = TaskRanges::all(parents.len());
-        let start = Start { plan, options, selected, reusable: TaskRanges::default() };
+        let start = Start { plan, options, selected, reusable: TaskRanges::default(), memory };
         let engine = Engine::start(Arc::clone(&workflow), start, Timestamp(0));
         let mut story = Self { engine, workflow, records: Vec::new(), actions: Vec::new() };
         story.drive();
@@ -82,6 +92,24 @@ impl Story {
         let (attempt, usage) = (self.latest(task), Usage::default());
         let report = Report::Failed { attempt, cause: FailureCause::Exit(1), usage };
         self.see(Observation::Reported { allocation: A1, report });
+    }
+
+    fn runs_out_of_memory(&mut self, task: u32) {
+        let (attempt, usage) = (self.latest(task), Usage::default());
+        let granted = self.engine.state().granted(TaskId(task)).memory;
+        let cause = FailureCause::OutOfMemory { granted, used: granted, bound: None };
+        let allocation = self.engine.state().live()[&TaskId(task)].allocation;
+        let report = Report::Failed { attempt, cause, usage };
+        self.see(Observation::Reported { allocation, report });
+    }
+
+    /// The memory that was last leased for a task.
+    fn leased(&self, task: u32) -> Option<Bytes> {
+        let leases = self.actions.iter().filter_map(|action| match action {
+            Action::Lease { leases, .. } => Some(leases),
+            _ => None,
+        });
+        leases.flatten().find(|l| l.attempt.task() == TaskId(task)).map(|l| l.granted.memory)
     }
 
     fn is_killed(&mut self, task: u32) {
@@ -244,4 +272,78 @@ fn a_commit_of_another_generation_is_no_history_of_ours() {
     }
     let error = RunState::replay(Arc::clone(&story.workflow), &story.records).unwrap_err();
     assert!(error.why.contains("generation"), "{error}");
+}
+
+fn gib(n: u64) -> Bytes {
+    Bytes(n << 30)
+}
+
+/// Zones with one node each, of so many GiB.
+fn nodes(sizes: &[u64]) -> MemoryTerms {
+    let node = |&size: &u64| vec![spec::Resources { memory: gib(size), ..cpus(2) }];
+    MemoryTerms { nodes: sizes.iter().map(node).collect(), ..MemoryTerms::default() }
+}
+
+#[test]
+fn who_runs_out_of_memory_gets_more_at_once_moves_to_a_larger_node_and_pays_no_retry() {
+    let shards = Shards::Singletons(1);
+    let mut story = Story::with_memory(&[vec![]], shards, Options::default(), nodes(&[2, 5]));
+    assert_eq!(story.leased(0), Some(gib(1)));
+    story.runs_out_of_memory(0);
+    assert_eq!(story.leased(0), Some(gib(2)));
+    story.runs_out_of_memory(0);
+    let elsewhere = Action::Allocate { allocation: AllocationId(2), zone: ZoneId(1) };
+    assert_eq!(story.actions, [elsewhere], "4 GiB fit the other zone only");
+    let (allocation, capacity, known) = (AllocationId(2), cpus(2), Vec::new());
+    story.see(Observation::AllocationUp { allocation, capacity, known });
+    assert_eq!(story.leased(0), Some(gib(4)));
+    story.runs_out_of_memory(0);
+    assert_eq!(story.leased(0), Some(gib(5)), "all that the largest node has");
+    story.runs_out_of_memory(0);
+    assert_eq!(story.state(0), TaskState::Failed);
+    assert_eq!(story.engine.state().task(TaskId(0)).failures, 0);
+    let why = story.engine.state().failures()[&TaskId(0)].to_string();
+    assert!(why.contains("3 `oom_retries` are used up"), "{why}");
+    story.engine.handle(Timestamp(0), Input::Command(Command::RetryFailed));
+    story.drive();
+    assert_eq!(story.engine.state().granted(TaskId(0)).memory, gib(5), "it is not forgotten");
+}
+
+#[test]
+fn who_has_all_there_is_and_runs_out_of_it_is_told_so() {
+    let shards = Shards::Singletons(1);
+    let mut story = Story::with_memory(&[vec![]], shards, Options::default(), nodes(&[2]));
+    story.runs_out_of_memory(0);
+    story.runs_out_of_memory(0);
+    let why = story.engine.state().failures()[&TaskId(0)].to_string();
+    let end = "used 2 GiB of 2 GiB, and gets no more: the largest node for it has 2 GiB";
+    assert!(why.ends_with(end), "{why}");
+}
+
+#[test]
+fn what_earlier_runs_took_is_where_a_task_starts_after_a_resume_too() {
+    let start = gib(3);
+    let learned = [("t0".to_owned(), LearnedMemory { start, attempts: 4 })].into();
+    let memory = MemoryTerms { learned, ..nodes(&[2, 4]) };
+    let mut story =
+        Story::with_memory(&[vec![]], Shards::Singletons(1), Options::default(), memory);
+    let zone = |story: &Story| story.engine.state().allocations()[&A1].zone;
+    assert_eq!((story.leased(0), zone(&story)), (Some(start), ZoneId(1)), "2 GiB hold it not");
+    story.resume();
+    story.up(&[]);
+    assert_eq!(story.leased(0), Some(start));
+}
+
+#[test]
+fn a_task_that_fails_after_what_it_read_came_to_nothing_waits_for_no_retry() {
+    let mut story = Story::new(&[vec![], vec![0]], together(2), Options::default());
+    story.commits(0);
+    story.cannot_publish(0);
+    story.retry_later();
+    story.is_killed(1);
+    story.commits(0);
+    story.cannot_publish(0);
+    assert_eq!(story.state(0), TaskState::Failed);
+    story.fails(1);
+    assert_eq!(story.state(1), TaskState::Skipped);
 }

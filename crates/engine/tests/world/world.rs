@@ -174,7 +174,7 @@ impl World {
             Happening::Spawning(keeper, attempt) => self.spawn(keeper, attempt),
             Happening::Ending(keeper, attempt, end) => self.end_process(keeper, attempt, end),
             Happening::Bursting(keeper, attempt) => {
-                let cause = FailureCause::OutOfMemory { granted: Bytes(1), used: Bytes(2) };
+                let cause = self.excess(keeper, attempt);
                 self.tell_keeper(keeper, HostInput::OverLimit(attempt, cause));
             }
             Happening::Committing(keeper, attempt) => self.commit(keeper, attempt),
@@ -196,6 +196,7 @@ impl World {
                 options: self.case.options.clone(),
                 selected: self.case.selected.clone(),
                 reusable: self.case.reusable.clone(),
+                memory: self.case.memory.clone(),
             };
             Engine::start(workflow, start, self.now)
         } else {
@@ -287,10 +288,13 @@ impl World {
             Action::Allocate { allocation, zone } => self.allocate(allocation, zone),
             Action::Probe { allocation, .. } => self.probe(allocation),
             Action::Lease { allocation, leases } => {
-                let attempts: Vec<AttemptId> = leases.iter().map(|l| l.attempt).collect();
+                let granted: Vec<(AttemptId, Resources)> =
+                    leases.iter().map(|l| (l.attempt, l.granted.clone())).collect();
                 let hosted = leases.into_iter().map(|lease| self.hosted(lease)).collect();
                 if self.order(allocation, HostInput::Lease(self.epoch, hosted)) {
-                    self.keepers[self.keeper_of[&allocation]].known.extend(attempts);
+                    let keeper = &mut self.keepers[self.keeper_of[&allocation]];
+                    keeper.known.extend(granted.iter().map(|&(attempt, _)| attempt));
+                    keeper.granted.extend(granted);
                 }
             }
             Action::Revoke { allocation, attempts } => {
@@ -584,7 +588,7 @@ impl World {
 
     fn start(&mut self, keeper: usize, attempt: AttemptId) {
         let task = attempt.task();
-        let granted = self.case.workflow.resources(task).clone();
+        let granted = self.keepers[keeper].granted[&attempt].clone();
         let read = self.checks.s2_parents_are_there(&self.case, &self.keepers[keeper], attempt);
         self.read.insert(attempt, read);
         self.checks.s3_is_not_published(attempt);
@@ -619,7 +623,8 @@ impl World {
 
     fn spawn(&mut self, keeper: usize, attempt: AttemptId) {
         let Some(process) = self.keepers[keeper].processes.get(&attempt).cloned() else { return };
-        if process.failure == Some(Failure::CannotStart) {
+        let is_short = process.is_short(self.case.scripts[attempt.task().index()].needs);
+        if process.failure == Some(Failure::CannotStart) && !is_short {
             self.keepers[keeper].processes.remove(&attempt);
             return self.tell_keeper(keeper, HostInput::CannotStart(attempt, "no".to_owned()));
         }
@@ -627,6 +632,7 @@ impl World {
         let at = self.now + duration;
         let end = |end| Happening::Ending(keeper, attempt, end);
         match process.failure {
+            _ if is_short => self.put(at, Happening::Bursting(keeper, attempt)),
             Some(Failure::Exit) => self.put(at, end(End::Exit(7))),
             Some(Failure::Signal) => self.put(at, end(End::Signal(11))),
             Some(Failure::OverLimit) => self.put(at, Happening::Bursting(keeper, attempt)),
@@ -634,6 +640,18 @@ impl World {
             Some(Failure::BadOutput) | None => self.put(at, end(End::Exit(0))),
         }
         self.tell_keeper(keeper, HostInput::Spawned(attempt, 4_711));
+    }
+
+    fn excess(&self, keeper: usize, attempt: AttemptId) -> FailureCause {
+        let needs = self.case.scripts[attempt.task().index()].needs;
+        let process = self.keepers[keeper].processes.get(&attempt);
+        match process.filter(|process| process.is_short(needs)) {
+            Some(Process { granted, .. }) => {
+                let (granted, used) = (granted.memory, granted.memory);
+                FailureCause::OutOfMemory { granted, used, bound: None }
+            }
+            None => FailureCause::LogTooLong(Bytes(1)),
+        }
     }
 
     fn signal(&mut self, keeper: usize, attempt: AttemptId, urgency: Urgency) {

@@ -84,7 +84,8 @@ impl Story {
         let all = TaskRanges::all(self.workflow.n_tasks());
         let is_reusable = |task: &TaskId| (self.reuse)(&self.workflow.task_name(*task)).is_some();
         let reusable = TaskRanges::from_sorted(self.workflow.tasks().filter(is_reusable));
-        let start = Start { plan, options: Options::default(), selected: all, reusable };
+        let memory = engine::memory::MemoryTerms::default();
+        let start = Start { plan, options: Options::default(), selected: all, reusable, memory };
         let engine = Engine::start(Arc::clone(&self.workflow), start, BEGIN);
         Stage::new(self, engine).play()
     }

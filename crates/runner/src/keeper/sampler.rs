@@ -76,7 +76,7 @@ fn killed_by_kernel(running: &Running) -> Option<FailureCause> {
 pub(super) fn out_of_memory(running: &Running) -> FailureCause {
     let granted = running.work.granted.memory;
     let used = Bytes(running.memory_peak()).max(granted);
-    FailureCause::OutOfMemory { granted, used }
+    FailureCause::OutOfMemory { granted, used, bound: None }
 }
 
 /// The limit on memory that is ours to watch: none if the kernel does it.
@@ -91,7 +91,7 @@ fn watched_limit(running: &Running) -> Bytes {
 fn excess(granted: Bytes, used: Bytes, log: Bytes, n_processes: usize) -> Option<FailureCause> {
     let n_processes = u32::try_from(n_processes).unwrap_or(u32::MAX);
     if granted.0 > 0 && used > granted {
-        Some(FailureCause::OutOfMemory { granted, used })
+        Some(FailureCause::OutOfMemory { granted, used, bound: None })
     } else if log > LOG_MAX {
         Some(FailureCause::LogTooLong(LOG_MAX))
     } else if n_processes > PROCESSES_MAX {
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(excess(granted, granted, gib, 4_096), None);
         assert_eq!(excess(Bytes(0), gib, Bytes(0), 1), None);
         let used = Bytes(101);
-        let cause = FailureCause::OutOfMemory { granted, used };
+        let cause = FailureCause::OutOfMemory { granted, used, bound: None };
         assert_eq!(excess(granted, used, Bytes(0), 1), Some(cause));
         let log = Bytes((1 << 30) + 1);
         assert_eq!(excess(granted, granted, log, 1), Some(FailureCause::LogTooLong(gib)));

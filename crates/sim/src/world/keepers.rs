@@ -363,7 +363,7 @@ impl World<'_> {
     }
 
     pub(super) fn burst(&mut self, keeper: u32, attempt: AttemptId) {
-        let cause = FailureCause::OutOfMemory { granted: Bytes(1), used: Bytes(2) };
+        let cause = FailureCause::LogTooLong(Bytes(1));
         self.tell_keeper(keeper, HostInput::OverLimit(attempt, cause));
     }
 

@@ -83,6 +83,7 @@ impl World<'_> {
                 options: self.options.run.clone(),
                 selected: self.options.selected.clone().unwrap_or_else(|| TaskRanges::all(n)),
                 reusable: self.options.reusable.clone(),
+                memory: engine::memory::MemoryTerms::default(),
             };
             self.hold(checked);
             Engine::start(workflow, start, self.clock())
