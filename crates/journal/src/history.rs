@@ -319,6 +319,18 @@ impl History {
         self.read(sql, [], observation_of, visit)
     }
 
+    /// The latest observations of a template, at most `n`, the newest first.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn latest(&mut self, template: &str, n: u32) -> Result<Vec<Observation>, Error> {
+        let sql = "SELECT template, input_bytes, duration_ms, peak_memory, outcome \
+                   FROM observations WHERE template=?1 ORDER BY id DESC LIMIT ?2";
+        let mut latest = Vec::new();
+        self.read(sql, params![template, n], observation_of, |seen| latest.push(seen))?;
+        Ok(latest)
+    }
+
     /// Runs a transaction; on a damaged history once more, on a new one.
     fn write(
         &mut self,
@@ -582,6 +594,8 @@ mod tests {
         let mut seen = Vec::new();
         history.observations(|observation| seen.push(observation)).unwrap();
         assert_eq!(seen[0], observation("few", 1));
+        let newest_first: Vec<Observation> = many.iter().rev().take(5).cloned().collect();
+        assert_eq!(history.latest("many", 5).unwrap(), newest_first);
         assert_eq!(seen[1..], many[3..]);
     }
 

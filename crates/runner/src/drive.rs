@@ -22,6 +22,7 @@ use journal::{Journal, Seq, lease};
 use spec::{Site, TaskId, Timestamp};
 
 use crate::artifact;
+use crate::demand::Observed;
 use crate::executor::{self, Executor};
 use crate::inbox;
 use crate::publishing::{PublishJob, Publishing};
@@ -120,6 +121,7 @@ struct Loop<'a> {
     /// Commands taken in, whose files go when their answer is synced.
     commands: Vec<(Seq, PathBuf)>,
     finished: Vec<TaskId>,
+    observed: Observed,
     results_at: Instant,
     tick_at: Instant,
 }
@@ -141,6 +143,7 @@ pub fn drive(drive: Drive, observer: &mut dyn Observer) -> Result<Phase, Error> 
         now: clock(),
         commands: Vec::new(),
         finished: Vec::new(),
+        observed: Observed::default(),
         results_at: Instant::now(),
         tick_at: Instant::now(),
     };
@@ -260,6 +263,7 @@ impl Loop<'_> {
             }
             _ => {}
         }
+        self.observed.note(self.drive.engine.state().workflow(), &record.event);
         self.observer.recorded(record, self.drive.engine.state());
     }
 
@@ -388,6 +392,9 @@ impl Loop<'_> {
             Some((workflow.task_name(task), key, state.outputs(task).clone()))
         });
         self.drive.results.save(results.collect(), self.now);
+        let observed =
+            self.observed.take(workflow, |task| self.drive.maker.input_bytes(state, task));
+        self.drive.results.learn(observed);
         if wait {
             self.drive.results.finish();
         }

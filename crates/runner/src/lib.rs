@@ -6,12 +6,13 @@
 //! Reading order: [`run_dir`] (where everything lies), [`load`] and [`manifest`] (what is run),
 //! [`start`] (a run begins or is taken over), [`drive`] (joins engine, journal and executor);
 //! then its helpers: [`work`] (commands are filled in), [`executor`], [`publishing`],
-//! [`results`] and [`reuse`], [`inbox`]. On the other side of [`protocol`], [`keeper`] owns the
+//! [`results`] and [`reuse`], [`demand`], [`inbox`]. On the other side of [`protocol`], [`keeper`] owns the
 //! processes of an allocation, and [`artifact`] makes outputs safe, then visible.
 
 pub mod artifact;
 mod ask;
 pub mod clean;
+pub mod demand;
 pub mod drive;
 pub mod dry_run;
 pub mod executor;

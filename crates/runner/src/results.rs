@@ -86,6 +86,7 @@ pub type NewResult = (String, Key, Manifest);
 enum Errand {
     Verify(Vec<Verification>),
     Save(Vec<NewResult>, Timestamp),
+    Learn(Vec<history::Observation>),
 }
 
 /// The thread that compares and remembers.
@@ -117,6 +118,13 @@ impl Results {
     pub fn save(&self, results: Vec<NewResult>, at: Timestamp) {
         if !results.is_empty() {
             self.send(Errand::Save(results, at));
+        }
+    }
+
+    /// Remembers what attempts took.
+    pub(crate) fn learn(&self, seen: Vec<history::Observation>) {
+        if !seen.is_empty() {
+            self.send(Errand::Learn(seen));
         }
     }
 
@@ -157,6 +165,7 @@ impl ResultKeeper {
                     (self.observe)(verdicts);
                 }
                 Errand::Save(results, at) => cache.save(&self.run, results, at),
+                Errand::Learn(seen) => cache.learn(&seen),
             }
         }
     }
@@ -217,6 +226,13 @@ impl Cache {
 
     fn memory(&self) -> Option<MutexGuard<'_, Memory>> {
         self.0.as_ref().map(|memory| memory.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn learn(&self, seen: &[history::Observation]) {
+        if let Some(mut memory) = self.memory() {
+            // Forgetting costs an attempt or two, not correctness.
+            let _ = memory.history.observe(seen);
+        }
     }
 
     fn save(&self, run: &str, results: Vec<NewResult>, at: Timestamp) {

@@ -14,6 +14,7 @@ use journal::lease::{self, Lease};
 use spec::site::Backend;
 use spec::{Site, TaskId, Workflow};
 
+use crate::demand;
 use crate::drive::{self, Drive, Message, Observer, clock};
 use crate::executor::local::LocalExecutor;
 use crate::executor::{GiveUp, Observe};
@@ -195,7 +196,9 @@ fn take_over(
         let plan = plan::make(&workflow, &manifest.site).map_err(Error::Infeasible)?;
         let selected = select(&workflow, &manifest.target_tasks(&workflow));
         let reusable = reusable(&workflow, &selected, &past);
-        let start = Start { plan, options: manifest.options.clone(), selected, reusable };
+        let memory = demand::terms(&loaded.project, &workflow, &manifest.site);
+        let options = manifest.options.clone();
+        let start = Start { plan, options, selected, reusable, memory };
         Engine::start(workflow, start, clock())
     } else {
         Engine::take_over(state, Epoch(lease.epoch().0), clock())

@@ -212,6 +212,22 @@ impl WorkMaker {
         inputs.map(|&input| Ok((input, self.resolve(workflow, published, input)?))).collect()
     }
 
+    /// Size of all inputs of a task: what was published says its own, initial files are looked at.
+    pub(crate) fn input_bytes(&self, state: &RunState, task: TaskId) -> u64 {
+        let workflow = state.workflow();
+        let made = workflow.parents(task).flat_map(|parent| state.outputs(parent));
+        let made: std::collections::BTreeMap<&str, u64> =
+            made.map(|output| (output.path.trim_end_matches('/'), output.size.0)).collect();
+        let inputs = self.input_files(workflow, state, task).unwrap_or_default();
+        let on_disk = |path: &str| {
+            let path = std::path::Path::new(&self.project).join(path);
+            path.metadata().ok().filter(std::fs::Metadata::is_file).map_or(0, |meta| meta.len())
+        };
+        let size =
+            |path: &String| made.get(path.as_str()).copied().unwrap_or_else(|| on_disk(path));
+        inputs.iter().flat_map(|(_, paths)| paths).map(size).sum()
+    }
+
     fn resolve(
         &self,
         workflow: &Workflow,
