@@ -97,7 +97,7 @@ pub(crate) fn drive(
     // Quiet is for a run that goes well: nobody should have to ask why it did not.
     let is_told = !watching.quiet || code_of(phase) != Code::Succeeded;
     if let Some(ending) = ending.filter(|_| is_told) {
-        tell(&ending, phase, run, &workflow, screen);
+        tell(&ending, phase, run, screen);
     }
     if let Some(path) = &watching.html {
         write_html(path, run, screen)?;
@@ -161,6 +161,8 @@ struct Watcher {
 
 /// How a session ended, in figures.
 struct Ending {
+    /// With all that it grew.
+    workflow: Arc<Workflow>,
     took: spec::Duration,
     n_selected: usize,
     n_published: usize,
@@ -208,6 +210,7 @@ impl Ending {
             n_skipped: skipped.get(&task).copied().unwrap_or(0),
         };
         Self {
+            workflow: Arc::clone(state.workflow()),
             took,
             n_selected: state.n_selected(),
             n_published: state.count(TaskState::Published),
@@ -242,7 +245,8 @@ impl Ending {
 }
 
 /// The last words: failures with what they printed, figures, the next step.
-fn tell(ending: &Ending, phase: Phase, run: &PastRun, workflow: &Workflow, screen: Screen) {
+fn tell(ending: &Ending, phase: Phase, run: &PastRun, screen: Screen) {
+    let workflow = &ending.workflow;
     for failed in &ending.failures {
         tell_failure(failed, run, workflow, screen);
     }

@@ -78,6 +78,7 @@ pub(crate) fn targets(workflow: &Workflow, names: &[String]) -> Result<Vec<TaskI
     for name in names {
         let found = tasks_named(workflow, name);
         let found = if found.is_empty() { makers(workflow, name) } else { found };
+        let found = if found.is_empty() { sources(workflow, name) } else { found };
         if found.is_empty() {
             return Err(unknown_target(workflow, name));
         }
@@ -94,9 +95,33 @@ pub(crate) fn tasks_named(workflow: &Workflow, name: &str) -> Vec<TaskId> {
     if let Some(task) = workflow.find_task(name) {
         return vec![task];
     }
-    let template = workflow.templates().iter().position(|template| template.name == name);
-    let tasks = template.map(|i| workflow.tasks_of(spec::TemplateId::from_index(i)).collect());
-    tasks.unwrap_or_default()
+    let templates = workflow.templates().iter().enumerate();
+    let named = templates.filter(|(_, template)| template.name == name);
+    named.flat_map(|(i, _)| workflow.tasks_of(spec::TemplateId::from_index(i))).collect()
+}
+
+/// Those of the names that are fan-outs whose tasks are still to come.
+#[must_use]
+pub(crate) fn wanted(workflow: &Workflow, names: &[String]) -> Vec<String> {
+    names.iter().filter(|name| workflow.is_awaited(name)).cloned().collect()
+}
+
+/// The tasks that have to run before those of a name can come.
+fn sources(workflow: &Workflow, name: &str) -> Vec<TaskId> {
+    let mut names = vec![name];
+    let mut tasks = Vec::new();
+    let mut next = 0;
+    while let Some(&name) = names.get(next) {
+        next += 1;
+        let templates = workflow.templates().iter().filter(|template| template.name == name);
+        for discovery in templates.filter_map(|template| template.discovers.as_ref()) {
+            tasks.extend(tasks_named(workflow, &discovery.from));
+            if !names.contains(&discovery.from.as_str()) {
+                names.push(&discovery.from);
+            }
+        }
+    }
+    tasks
 }
 
 fn makers(workflow: &Workflow, path: &str) -> Vec<TaskId> {

@@ -69,6 +69,7 @@ fn measure(n: u32, is_layered: bool, outputs: Outputs) {
         selected: TaskRanges::all(workflow.n_tasks()),
         reusable: TaskRanges::default(),
         memory: MemoryTerms::default(),
+        wanted: Vec::new(),
     };
     let engine = Engine::start(Arc::clone(&workflow), start, Timestamp(0));
     let started = now();
@@ -140,6 +141,7 @@ impl Executor {
             Action::Probe { .. }
             | Action::Revoke { .. }
             | Action::Kill { .. }
+            | Action::ReadGrowth { .. }
             | Action::CheckReuse { .. } => {}
         }
     }

@@ -4,6 +4,7 @@ use plan::ShardId;
 use spec::{Resources, TaskId, ZoneId};
 
 use crate::id::{AllocationId, AttemptId};
+use crate::outcome::Manifest;
 
 /// An order. Carried out after the events polled before it have been recorded.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,11 +54,27 @@ pub enum Action {
         /// Which.
         attempts: Vec<AttemptId>,
     },
+    /// Look at what tasks made, as far as the graph depends on it.
+    ReadGrowth {
+        /// Which tasks, and where.
+        grown: Vec<Grown>,
+    },
     /// Compare earlier results with what would be run now.
     CheckReuse {
         /// Of which tasks.
         tasks: Vec<TaskId>,
     },
+}
+
+/// Where to look for what a task adds to the graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grown {
+    /// Which task.
+    pub task: TaskId,
+    /// The commit that holds its outputs; none if they are an earlier run's and have their names.
+    pub attempt: Option<AttemptId>,
+    /// What it made.
+    pub outputs: Manifest,
 }
 
 /// Permission to run one attempt.
@@ -90,6 +107,7 @@ impl Action {
             | Self::Revoke { .. }
             | Self::Kill { .. }
             | Self::Close { .. }
+            | Self::ReadGrowth { .. }
             | Self::CheckReuse { .. } => false,
         }
     }

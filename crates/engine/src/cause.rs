@@ -36,6 +36,8 @@ pub enum FailureCause {
         /// What is wrong with it.
         why: String,
     },
+    /// Ended well, but what it would add to the graph cannot be added.
+    UnfitGrowth(String),
     /// Could not be started at all.
     CannotStart(String),
     /// Committed, but its outputs could not be given their final names.
@@ -102,6 +104,7 @@ impl std::fmt::Display for FailureCause {
                 write!(f, "declared outputs are missing: {}", paths.join(", "))
             }
             Self::UnfitOutput { path, why } => write!(f, "output {path} {why}"),
+            Self::UnfitGrowth(why) => write!(f, "it adds tasks that cannot be added: {why}"),
             Self::CannotStart(why) => write!(f, "could not be started: {why}"),
             Self::CannotPublish(why) => write!(f, "outputs could not be published: {why}"),
             Self::MayHaveRun(cause) => {

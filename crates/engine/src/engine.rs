@@ -14,6 +14,7 @@ use spec::{TaskId, Timestamp, Workflow};
 use crate::action::Action;
 use crate::cause::{FailureCause, LossCause};
 use crate::event::{Event, Options, Record};
+use crate::growing::Growths;
 use crate::id::{AllocationId, AttemptId, Epoch};
 use crate::input::{Command, Input, Observation, Report, ReuseVerdict};
 use crate::memory::MemoryTerms;
@@ -49,6 +50,9 @@ pub struct Start {
     pub reusable: TaskRanges,
     /// What attempts are granted of memory beyond what the workflow says.
     pub memory: MemoryTerms,
+    /// Names of `foreach` tasks that are wanted though they are still to come; if it is empty,
+    /// new tasks are wanted when all tasks are, or when one that is wanted needs them.
+    pub wanted: Vec<String>,
 }
 
 /// Carries out a plan.
@@ -59,6 +63,7 @@ pub struct Engine {
     outbox: VecDeque<Output>,
     to_check: Vec<TaskId>,
     to_publish: Vec<TaskId>,
+    pub(crate) growth: Growths,
     /// Whether allocations were told to end, so that they are told once.
     pub(crate) is_closing: bool,
     /// Allocations that were told to end because the plan wants fewer.
@@ -71,8 +76,9 @@ impl Engine {
     pub fn start(workflow: Arc<Workflow>, start: Start, now: Timestamp) -> Self {
         let digest = workflow.digest();
         let mut engine = Self::with_state(RunState::new(workflow), now);
-        let Start { plan, options, selected, reusable, memory } = start;
-        engine.emit(Event::RunStarted { workflow: digest, options, selected, reusable, memory });
+        let Start { plan, options, selected, reusable, wanted, memory } = start;
+        let workflow = digest;
+        engine.emit(Event::RunStarted { workflow, options, selected, reusable, memory, wanted });
         engine.emit(Event::PlanAdopted { plan });
         engine.settle();
         engine
@@ -135,6 +141,7 @@ impl Engine {
             outbox: VecDeque::new(),
             to_check: Vec::new(),
             to_publish: Vec::new(),
+            growth: Growths::default(),
             is_closing: false,
             released: BTreeSet::new(),
         }
@@ -219,6 +226,7 @@ impl Engine {
         tasks.retain(|&task| {
             self.state.task(task).state == TaskState::Committed && self.state.has_all_inputs(task)
         });
+        self.ask_for_growth(&mut tasks);
         let number = |task: &TaskId| self.state.committed[task].number;
         let attempts: Vec<_> = tasks.iter().map(|task| AttemptId(*task, number(task))).collect();
         if !attempts.is_empty() {
@@ -290,6 +298,9 @@ impl Engine {
                 self.on_publish_failed(attempt, is_lost, why);
             }
             Observation::ReuseChecked { task, verdict } => self.on_reuse_checked(task, verdict),
+            Observation::GrowthRead { task, attempt, verdict } => {
+                self.on_growth_read(task, attempt, verdict);
+            }
         }
     }
 
@@ -356,7 +367,7 @@ impl Engine {
             && self.state.task(attempt.task()).state == TaskState::Publishing
     }
 
-    fn fail(&mut self, attempt: AttemptId, cause: FailureCause, usage: Usage) {
+    pub(crate) fn fail(&mut self, attempt: AttemptId, cause: FailureCause, usage: Usage) {
         if let FailureCause::OutOfMemory { granted, used, .. } = cause {
             return self.run_out_of_memory(attempt, (granted, used), usage);
         }
@@ -418,6 +429,11 @@ impl Engine {
         }
     }
 
+    /// A committed task can perhaps be published now.
+    pub(crate) fn publish_soon(&mut self, task: TaskId) {
+        self.to_publish.push(task);
+    }
+
     fn on_publish_failed(&mut self, attempt: AttemptId, is_lost: bool, why: String) {
         if !self.is_publishing(attempt) {
             return;
@@ -439,6 +455,9 @@ impl Engine {
             return;
         }
         match verdict {
+            ReuseVerdict::Unchanged { run, outputs } if self.state.workflow().grows(task) => {
+                self.ask_for_growth_of_reused(task, run, outputs);
+            }
             ReuseVerdict::Unchanged { run, outputs } => {
                 self.emit(Event::TaskReused { task, run, outputs });
             }

@@ -40,6 +40,9 @@ pub enum Event {
         /// What attempts are granted of memory beyond what the workflow says.
         #[serde(default, skip_serializing_if = "MemoryTerms::is_empty")]
         memory: MemoryTerms,
+        /// Names of `foreach` tasks that are wanted and still to come; left out if all are.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        wanted: Vec<String>,
     },
     /// Another orchestrator took over.
     RunResumed {
@@ -172,6 +175,20 @@ pub enum Event {
         task: TaskId,
         /// What changed, for people.
         why: String,
+    },
+    /// A task that is committed, or about to be reused, adds tasks to the graph. Nothing that comes
+    /// after it has started yet. The new tasks are numbered after all others.
+    WorkflowGrown {
+        /// By which task.
+        by: TaskId,
+        /// What it made, as far as the graph depends on it.
+        growth: spec::growth::Growth,
+        /// Where the new tasks go, in their order; each is a shard of its own.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        zones: Vec<ZoneId>,
+        /// Which of them have a result of an earlier run, counted from the first new one.
+        #[serde(default, skip_serializing_if = "TaskRanges::is_empty")]
+        reusable: TaskRanges,
     },
     /// A person asked for something, and the engine took it on.
     CommandAccepted {

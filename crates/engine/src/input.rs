@@ -2,11 +2,13 @@
 
 use plan::Revision;
 use serde::{Deserialize, Serialize};
-use spec::{Bytes, Duration, Resources, TaskId, Timestamp};
+use spec::growth::Growth;
+use spec::{Bytes, Duration, Resources, TaskId, Timestamp, ZoneId};
 
 use crate::cause::{FailureCause, LossCause};
 use crate::id::{AllocationId, AttemptId};
 use crate::outcome::{Manifest, Usage};
+use crate::ranges::TaskRanges;
 
 /// Whatever the engine can be told.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +91,34 @@ pub enum Observation {
         task: TaskId,
         /// What came out.
         verdict: ReuseVerdict,
+    },
+    /// What a committed task, or one that is about to be reused, adds to the graph was read.
+    GrowthRead {
+        /// Which task.
+        task: TaskId,
+        /// The commit that was read; none if it was an earlier run's result.
+        attempt: Option<AttemptId>,
+        /// What came out.
+        verdict: GrowthVerdict,
+    },
+}
+
+/// What a task adds to the graph.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GrowthVerdict {
+    /// As read from its outputs.
+    Read {
+        /// What it made.
+        growth: Growth,
+        /// Where the new tasks go, in their order.
+        zones: Vec<ZoneId>,
+        /// Which of them have a result of an earlier run, counted from the first new one.
+        reusable: TaskRanges,
+    },
+    /// Nothing that could be added; a failure of the task.
+    Unfit {
+        /// Why, for people.
+        why: String,
     },
 }
 

@@ -17,6 +17,7 @@ pub mod decision;
 mod dispatch;
 pub mod engine;
 pub mod event;
+mod growing;
 pub mod id;
 pub mod input;
 pub mod memory;

@@ -28,6 +28,12 @@ impl TaskRanges {
         Self(ranges)
     }
 
+    /// Adds another set, whose numbers count from `first`, beyond all that are here.
+    pub(crate) fn extend_from(&mut self, first: u32, more: &Self) {
+        let shifted = more.iter().map(|task| TaskId(first + task.0));
+        *self = Self::from_sorted(self.iter().chain(shifted).collect::<Vec<_>>());
+    }
+
     /// Whether `task` is in the set.
     #[must_use]
     pub fn contains(&self, task: TaskId) -> bool {

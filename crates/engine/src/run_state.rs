@@ -6,6 +6,7 @@
 
 mod attempts;
 mod granting;
+mod growing;
 mod reading;
 mod revising;
 
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plan::{Plan, ShardId};
-use spec::{Resources, TaskId, Timestamp, Workflow, ZoneId};
+use spec::{Digest, Resources, TaskId, Timestamp, Workflow, ZoneId};
 
 use crate::allocation_state::{AllocationState, AllocationStep};
 use crate::cause::FailureCause;
@@ -60,6 +61,12 @@ pub struct RunState {
     reusable: TaskRanges,
     memory: MemoryTerms,
     shortages: BTreeMap<TaskId, Shortage>,
+    /// Whether every task is wanted, and with that every new one.
+    wants_all: bool,
+    /// Names of wanted `foreach` tasks that are still to come.
+    wanted: Vec<String>,
+    /// Tasks that have added to the graph, and a digest of what.
+    grown: BTreeMap<TaskId, Digest>,
 }
 
 /// The graph as it is by now: it may grow, and never shrinks.
@@ -89,6 +96,18 @@ pub struct TaskRow {
     pub failures: u16,
     /// How often it was lost with its place.
     pub losses: u16,
+}
+
+impl TaskRow {
+    /// Before anything is known.
+    const NEW: Self = Self {
+        state: TaskState::Excluded,
+        unmet: 0,
+        attempts: 0,
+        generation: Generation::FIRST,
+        failures: 0,
+        losses: 0,
+    };
 }
 
 /// Counters of a shard's tasks, by what they mean for granting it.
@@ -164,14 +183,6 @@ impl RunState {
     /// Before the first record.
     #[must_use]
     pub fn new(workflow: Arc<Workflow>) -> Self {
-        let row = TaskRow {
-            state: TaskState::Excluded,
-            unmet: 0,
-            attempts: 0,
-            generation: Generation::FIRST,
-            failures: 0,
-            losses: 0,
-        };
         let n = workflow.n_tasks();
         let mut counts = [0; N_STATES];
         counts[TaskState::Excluded as usize] = n;
@@ -182,7 +193,7 @@ impl RunState {
             phase: Phase::Running,
             options: Options::default(),
             plan: None,
-            tasks: vec![row; n],
+            tasks: vec![TaskRow::NEW; n],
             counts,
             shards: Vec::new(),
             shard_of: Vec::new(),
@@ -201,6 +212,9 @@ impl RunState {
             reusable: TaskRanges::default(),
             memory: MemoryTerms::default(),
             shortages: BTreeMap::new(),
+            wants_all: false,
+            wanted: Vec::new(),
+            grown: BTreeMap::new(),
         }
     }
 
@@ -233,6 +247,11 @@ impl RunState {
             return Err(invalid(format!("it should have number {}", self.seq + 1)));
         }
         let mut applied = Applied::default();
+        if let Event::WorkflowGrown { by, growth, zones, reusable } = &record.event {
+            self.on_grown(*by, growth, zones, reusable).map_err(invalid)?;
+            self.seq = record.seq;
+            return Ok(applied);
+        }
         let workflow = Arc::clone(&self.graph.0);
         self.fold_event(&workflow, &record.event, &mut applied).map_err(invalid)?;
         self.seq = record.seq;
@@ -249,13 +268,15 @@ impl RunState {
             _ if self.seq == 0 && !matches!(event, Event::RunStarted { .. }) => {
                 return Err("a history begins with the start of its run".to_owned());
             }
-            Event::RunStarted { options, selected, reusable, memory, workflow: digest } => {
+            Event::RunStarted { options, selected, reusable, memory, wanted, workflow: digest } => {
                 if self.seq > 0 || *digest != workflow.digest() {
                     return Err("it starts another run".to_owned());
                 }
                 self.options = options.clone();
                 self.reusable = reusable.clone();
                 self.memory = memory.clone();
+                self.wants_all = selected.len() == self.tasks.len() && wanted.is_empty();
+                self.wanted.clone_from(wanted);
                 for task in selected.iter() {
                     self.check_task(task)?;
                     self.put_state(task, TaskState::Waiting);
@@ -291,6 +312,7 @@ impl RunState {
             }
             Event::CommandAccepted { command } => self.on_command(workflow, *command, applied)?,
             Event::RunPaused => self.advance(PhaseStep::Paused)?,
+            Event::WorkflowGrown { .. } => unreachable!("the graph is not held while it grows"),
             Event::RunFinished { outcome } => self.advance(PhaseStep::Finished(*outcome))?,
             Event::AttemptStarted { .. }
             | Event::AttemptCommitted { .. }
@@ -366,15 +388,7 @@ impl RunState {
         self.unplaced.clear();
         self.plan = Some(plan.clone());
         for task in workflow.tasks() {
-            let shard = self.shard_of[task.index()];
-            let unmet = workflow.parents(task).filter(|parent| {
-                self.shard_of[parent.index()] != shard
-                    && !matches!(
-                        self.tasks[parent.index()].state,
-                        TaskState::Published | TaskState::Excluded
-                    )
-            });
-            self.tasks[task.index()].unmet = unmet.count() as u32;
+            self.tasks[task.index()].unmet = self.count_unmet(task);
             self.count_in_shard(task, self.tasks[task.index()].state, 1);
         }
         for shard in (0..plan.n_shards() as u32).map(ShardId) {

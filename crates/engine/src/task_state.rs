@@ -103,7 +103,7 @@ impl TaskState {
             (S::Leased | S::Committed | S::Publishing, T::GivenBack) => Ok(S::Ready),
             (S::Leased, T::Committed { has_outputs: true }) => Ok(S::Committed),
             (S::Leased, T::Committed { has_outputs: false }) => Ok(S::Published),
-            (S::Leased | S::Publishing, T::Failed { retries: true }) => Ok(S::Held),
+            (S::Leased | S::Committed | S::Publishing, T::Failed { retries: true }) => Ok(S::Held),
             (S::Leased | S::Committed | S::Publishing, T::Failed { retries: false }) => {
                 Ok(S::Failed)
             }

@@ -12,6 +12,7 @@ use engine::{
     Usage,
 };
 use plan::{Order, Placements, Plan, PlanId, Revision, ShardId, Shards};
+use spec::growth::{Found, Growth};
 use spec::resources::MilliCpus;
 use spec::{Bytes, Digest, Duration, Resources, TaskId, Timestamp, ZoneId};
 
@@ -81,6 +82,7 @@ fn causes() -> Vec<FailureCause> {
         F::TooManyProcesses(4_096),
         F::MissingOutput(vec!["out/a.txt".to_owned()]),
         F::UnfitOutput { path: "out/a".to_owned(), why: "is a symbolic link".to_owned() },
+        F::UnfitGrowth("line 3: unknown field".to_owned()),
         F::CannotStart("no such file".to_owned()),
         F::CannotPublish("no space left".to_owned()),
         F::MayHaveRun(LossCause::KeeperDied),
@@ -91,7 +93,8 @@ fn causes() -> Vec<FailureCause> {
         match cause {
             F::Exit(_) | F::Signal(_) | F::Timeout(_) | F::OutOfMemory { .. } => {}
             F::LogTooLong(_) | F::TooManyProcesses(_) | F::MissingOutput(_) => {}
-            F::UnfitOutput { .. } | F::CannotStart(_) | F::CannotPublish(_) => {}
+            F::UnfitOutput { .. } | F::UnfitGrowth(_) => {}
+            F::CannotStart(_) | F::CannotPublish(_) => {}
             F::MayHaveRun(_) | F::LostTooOften(_) => {}
         }
     }
@@ -141,6 +144,7 @@ fn samples() -> Vec<Event> {
             Event::AttemptRevoked { .. } | Event::RetriesDue { .. } => {}
             Event::PublishIntended { .. } | Event::Published { .. } => {}
             Event::TaskReused { .. } | Event::TaskChanged { .. } => {}
+            Event::WorkflowGrown { .. } => {}
             Event::CommandAccepted { .. } | Event::RunPaused | Event::RunFinished { .. } => {}
             Event::MachineMeasured { .. } => {}
         }
@@ -159,6 +163,7 @@ fn events_of_runs() -> Vec<Event> {
             selected: TaskRanges::all(5),
             reusable: tasks(&[0, 1, 3]),
             memory: MemoryTerms::default(),
+            wanted: Vec::new(),
         },
         Event::RunStarted {
             workflow: Digest::of(b"workflow"),
@@ -169,6 +174,7 @@ fn events_of_runs() -> Vec<Event> {
                 nodes: vec![vec![node], Vec::new()],
                 learned: [("align".to_owned(), learned)].into(),
             },
+            wanted: vec!["align".to_owned()],
         },
         Event::PlanAdopted {
             plan: Plan {
@@ -198,6 +204,18 @@ fn events_of_runs() -> Vec<Event> {
         Event::TaskReused { task: TaskId(0), run: "20260102-0304".to_owned(), outputs: outputs() },
         Event::TaskReused { task: TaskId(1), run: "20260102-0304".to_owned(), outputs: vec![] },
         Event::TaskChanged { task: TaskId(3), why: "its command is another one".to_owned() },
+        Event::WorkflowGrown {
+            by: TaskId(1),
+            growth: Growth {
+                found: vec![Found {
+                    template: "align".to_owned(),
+                    files: vec!["c/a.fq".to_owned()],
+                }],
+                emitted: Some("{foreshard: 1, tasks: {}}".to_owned()),
+            },
+            zones: vec![ZoneId(0)],
+            reusable: tasks(&[0]),
+        },
         Event::RunPaused,
     ];
     let commands = [Command::Drain, Command::Stop, Command::Cancel, Command::RetryFailed];

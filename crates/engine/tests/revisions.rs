@@ -90,6 +90,7 @@ impl Run {
             selected: TaskRanges::all(3),
             reusable: TaskRanges::default(),
             memory: MemoryTerms::default(),
+            wanted: Vec::new(),
         };
         let engine = Engine::start(Arc::clone(&workflow), start, Timestamp(0));
         Self { workflow, engine, records: Vec::new() }

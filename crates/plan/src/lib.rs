@@ -14,6 +14,6 @@ pub mod rank;
 pub mod revision;
 
 pub use plan::{Order, Placements, Plan, PlanId, ShardId, Shards};
-pub use planner::{Infeasible, make};
+pub use planner::{Infeasible, make, place};
 pub use policy::{Decision, Policy};
 pub use revision::Revision;

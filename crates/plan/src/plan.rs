@@ -70,6 +70,20 @@ pub enum Order {
     Listed(Vec<ShardId>),
 }
 
+impl Placements {
+    fn extend(&mut self, n_shards: usize, zones: &[ZoneId]) {
+        match self {
+            Self::AllIn(all) if zones.iter().all(|zone| zone == all) => {}
+            Self::AllIn(all) => {
+                let all = std::iter::repeat_n(*all, n_shards);
+                *self = Self::Each(all.chain(zones.iter().copied()).collect());
+            }
+            Self::Each(each) => each.extend(zones),
+            Self::Partly(each) => each.extend(zones.iter().copied().map(Some)),
+        }
+    }
+}
+
 impl Plan {
     /// How many shards.
     #[must_use]
@@ -102,6 +116,24 @@ impl Plan {
                     }
                 }
                 of
+            }
+        }
+    }
+
+    /// Adds tasks that have come into the graph, each a shard of its own, in these zones. They
+    /// come last in the order.
+    pub fn extend(&mut self, zones: &[ZoneId]) {
+        let first = self.n_shards() as u32;
+        let shards = (first..).zip(zones).map(|(shard, _)| ShardId(shard));
+        if let Order::Listed(order) = &mut self.order {
+            order.extend(shards);
+        }
+        self.placements.extend(first as usize, zones);
+        match &mut self.shards {
+            Shards::Singletons(n) => *n += zones.len() as u32,
+            Shards::Listed(listed) => {
+                let n_tasks = listed.iter().map(Vec::len).sum::<usize>() as u32;
+                listed.extend((n_tasks..).zip(zones).map(|(task, _)| vec![TaskId(task)]));
             }
         }
     }

@@ -27,7 +27,7 @@ pub struct Infeasible {
 /// # Errors
 /// Every template with a task that fits into no node of any pool, once.
 pub fn make(workflow: &Workflow, site: &Site) -> Result<Plan, Vec<Infeasible>> {
-    let zones = choose_zones(workflow, site)?;
+    let zones = place(workflow, site, workflow.tasks())?;
     let duration = |task| {
         workflow.estimate(task).map_or(DURATION_UNKNOWN_SECONDS, spec::Duration::as_secs_f64)
     };
@@ -60,13 +60,20 @@ pub fn order_by_rank(workflow: &Workflow, ranks: &[f64]) -> Order {
 
 /// Tasks are dealt out to the zones that can hold them in proportion to the zones' cpus:
 /// each goes where the work dealt so far, per cpu, is least.
-fn choose_zones(workflow: &Workflow, site: &Site) -> Result<Vec<ZoneId>, Vec<Infeasible>> {
+///
+/// # Errors
+/// Every template with a task that fits into no node of any pool, once.
+pub fn place(
+    workflow: &Workflow,
+    site: &Site,
+    tasks: impl Iterator<Item = TaskId>,
+) -> Result<Vec<ZoneId>, Vec<Infeasible>> {
     let mut dealt = vec![0.0_f64; site.zones.len()];
     let cpus: Vec<f64> =
         site.zones.iter().map(|zone| f64::from(zone.capacity().cpus.0.max(1))).collect();
-    let mut zones = Vec::with_capacity(workflow.n_tasks());
+    let mut zones = Vec::with_capacity(tasks.size_hint().0);
     let mut infeasible = Vec::new();
-    for task in workflow.tasks() {
+    for task in tasks {
         let needs = workflow.resources(task);
         let seconds =
             workflow.estimate(task).map_or(DURATION_UNKNOWN_SECONDS, spec::Duration::as_secs_f64);

@@ -120,6 +120,11 @@ impl Progress {
                     self.count_left();
                 }
             }
+            Event::WorkflowGrown { .. } => {
+                let n = self.state.workflow().templates().len();
+                self.templates.resize(n, TemplateProgress::default());
+                self.count_left();
+            }
             Event::AttemptFailed { retry_at: Some(_), .. }
             | Event::RunResumed { .. }
             | Event::PlanAdopted { .. }

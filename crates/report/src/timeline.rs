@@ -221,6 +221,7 @@ impl Timeline {
             Event::TaskChanged { task, why } => {
                 self.origins[task.index()] = Origin::Changed(self.texts.intern(why));
             }
+            Event::WorkflowGrown { reusable, .. } => self.on_grown(reusable),
             Event::AttemptStarted { .. }
             | Event::AttemptCommitted { .. }
             | Event::AttemptFailed { .. }
@@ -234,6 +235,17 @@ impl Timeline {
         }
         self.run.last_at = at;
         Ok(())
+    }
+
+    fn on_grown(&mut self, reusable: &TaskRanges) {
+        let first_new = self.latest.len() as u32;
+        let n = self.state.workflow().n_tasks();
+        self.latest.resize(n, 0);
+        self.published_at.resize(n, None);
+        self.origins.resize(n, Origin::Untold);
+        let new = reusable.iter().map(|task| TaskId(first_new + task.0));
+        self.reusable =
+            TaskRanges::from_sorted(self.reusable.iter().chain(new).collect::<Vec<_>>());
     }
 
     fn on_resumed(&mut self, at: Timestamp, epoch: Epoch) {

@@ -67,6 +67,9 @@ fn phrase(workflow: &Workflow, record: &Record) -> String {
         Event::TaskChanged { task, why } => {
             format!("{} runs again: {why}", workflow.task_name(*task))
         }
+        Event::WorkflowGrown { by, zones, .. } => {
+            format!("{} adds {}", workflow.task_name(*by), plural(zones.len(), "task", "tasks"))
+        }
         Event::CommandAccepted { command } => command_phrase(*command).to_owned(),
         Event::RunPaused => "run paused; it can be resumed".to_owned(),
         Event::RunFinished { outcome } => outcome_phrase(*outcome).to_owned(),

@@ -161,5 +161,6 @@ fn work(task: u32) -> Work {
         place: WorkPlace::Project(".".into()),
         timeout: None,
         is_idempotent: true,
+        may_be_empty: Vec::new(),
     }
 }

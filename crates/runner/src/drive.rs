@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use engine::action::Lease;
+use engine::action::{Grown, Lease};
 use engine::cause::FailureCause;
 use engine::input::Report;
 use engine::phase::Phase;
@@ -24,11 +24,13 @@ use spec::{Site, TaskId, Timestamp};
 use crate::artifact;
 use crate::demand::Observed;
 use crate::executor::{self, Executor};
+use crate::growing::Grower;
 use crate::inbox;
 use crate::publishing::{PublishJob, Publishing};
-use crate::results::{Results, Verification};
+use crate::results::{Past, Results, Verification};
 use crate::reuse::{self, Environment, Keys};
-use crate::run_dir::RunDir;
+use crate::run_dir::{Project, RunDir};
+use crate::start;
 use crate::work::WorkMaker;
 
 /// How often the inbox is looked at and the lease is thought of.
@@ -93,6 +95,10 @@ pub struct Drive {
     pub environment: Environment,
     /// The places.
     pub site: Site,
+    /// The folder that paths are relative to.
+    pub project: Project,
+    /// What earlier runs left.
+    pub past: Past,
     /// Where everything lies.
     pub run_dir: RunDir,
     /// All that is said to the loop.
@@ -255,6 +261,10 @@ impl Loop<'_> {
         self.last = self.drive.journal.append(&text);
         debug_assert_eq!(self.last.0, record.seq);
         match &record.event {
+            Event::WorkflowGrown { .. } => {
+                let workflow = self.drive.engine.state().workflow();
+                self.drive.environment = start::environment(workflow);
+            }
             Event::AttemptCommitted { attempt, outputs, .. } if outputs.is_empty() => {
                 self.finished.push(attempt.task());
             }
@@ -302,6 +312,7 @@ impl Loop<'_> {
             Action::Kill { allocation, attempts } => drive.executor.cancel(allocation, attempts)?,
             Action::Close { allocation } => drive.executor.close(allocation)?,
             Action::Publish { attempts } => self.publish(&attempts),
+            Action::ReadGrowth { grown } => self.read_growth(&grown),
             Action::CheckReuse { tasks } => self.check_reuse(&tasks),
         }
         Ok(())
@@ -335,6 +346,20 @@ impl Loop<'_> {
             Some(PublishJob { attempt, root, outputs: commit.outputs.clone() })
         });
         self.drive.publishing.submit(jobs.collect());
+    }
+
+    fn read_growth(&mut self, grown: &[Grown]) {
+        let drive = &mut self.drive;
+        let grower = Grower {
+            project: &drive.project,
+            run_dir: &drive.run_dir,
+            site: &drive.site,
+            past: &drive.past,
+        };
+        let workflow = drive.engine.state().workflow();
+        let told = grown.iter().map(|one| grower.read(workflow, &mut drive.maker, one));
+        let told = told.collect();
+        drive.results.observe(told);
     }
 
     fn check_reuse(&mut self, tasks: &[TaskId]) {

@@ -1,6 +1,6 @@
 //! What must be there before a run: declared inputs that no task makes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spec::assemble::compile_glob;
 use spec::files::FileKind;
@@ -14,6 +14,8 @@ use crate::run_dir::Project;
 #[derive(Clone, Debug, Default)]
 pub struct InitialFiles {
     by_glob: BTreeMap<FileId, Vec<String>>,
+    /// Not there, but something that the graph grows may make them.
+    awaited: BTreeSet<FileId>,
     digests: BTreeMap<String, Digest>,
 }
 
@@ -33,8 +35,33 @@ impl InitialFiles {
     /// Everything that is missing.
     pub fn find(project: &Project, workflow: &Workflow) -> Result<Self, Vec<Missing>> {
         let mut found = Self::default();
+        found.look(project, workflow)?;
+        Ok(found)
+    }
+
+    /// Looks for initial inputs of tasks that came into the graph since, and takes their digests.
+    ///
+    /// # Errors
+    /// What is missing or cannot be read, for people.
+    pub fn extend(
+        &mut self,
+        project: &Project,
+        workflow: &Workflow,
+        cache: &dyn DigestCache,
+    ) -> Result<(), String> {
+        self.look(project, workflow).map_err(|missing| {
+            let tell = |missing: &Missing| {
+                format!("{} reads {}, which is not there", missing.task, missing.path)
+            };
+            missing.iter().map(tell).collect::<Vec<_>>().join("; ")
+        })?;
+        self.hash(project, workflow, cache).map_err(|refusal| refusal.to_string())
+    }
+
+    fn look(&mut self, project: &Project, workflow: &Workflow) -> Result<(), Vec<Missing>> {
         let mut missing = Vec::new();
-        for file in workflow.initial_inputs() {
+        let known: BTreeSet<FileId> = self.by_glob.keys().copied().collect();
+        for file in workflow.initial_inputs().filter(|file| !known.contains(file)) {
             let path = workflow.files().path(file);
             let is_there = match workflow.files().kind(file) {
                 FileKind::Glob => {
@@ -42,24 +69,35 @@ impl InitialFiles {
                     let matched = artifact::expand(project.root(), path).unwrap_or_default();
                     // What gathers from tasks that are left out may find nothing.
                     let any = !matched.is_empty() || workflow.maker_left_out(path).is_some();
-                    found.by_glob.insert(file, matched);
+                    self.by_glob.insert(file, matched);
                     any
                 }
                 FileKind::Directory => project.root().join(path).is_dir(),
                 FileKind::File => project.root().join(path).exists(),
             };
-            if !is_there {
+            if !is_there && workflow.may_come(file) {
+                self.awaited.insert(file);
+            } else if !is_there {
                 missing.push((file, path.to_owned()));
             }
         }
-        if missing.is_empty() { Ok(found) } else { Err(name_users(workflow, missing)) }
+        if missing.is_empty() { Ok(()) } else { Err(name_users(workflow, missing)) }
     }
 
     /// The files of a declared initial input.
     #[must_use]
     pub fn files(&self, file: FileId, path: &str) -> Vec<String> {
+        if self.is_awaited(file) {
+            return Vec::new();
+        }
         let plain = || vec![path.trim_end_matches('/').to_owned()];
         self.by_glob.get(&file).cloned().unwrap_or_else(plain)
+    }
+
+    /// Whether a file was not there and nothing but a growth of the graph could bring it.
+    #[must_use]
+    pub fn is_awaited(&self, file: FileId) -> bool {
+        self.awaited.contains(&file) && !self.by_glob.contains_key(&file)
     }
 
     /// Digests every initial file, as far as `cache` does not know them.
@@ -78,6 +116,7 @@ impl InitialFiles {
             .collect();
         paths.sort();
         paths.dedup();
+        paths.retain(|path| !self.digests.contains_key(path));
         let unreadable = |error| Refusal {
             path: project.root().display().to_string(),
             why: Unfit::Io { doing: "opened", error },
@@ -86,7 +125,7 @@ impl InitialFiles {
         let wanted: Vec<&str> = paths.iter().map(String::as_str).collect();
         let found = digests.digest_many(&wanted).into_iter();
         let found: Vec<Digested> = found.collect::<Result<_, _>>()?;
-        self.digests = paths.into_iter().zip(found.into_iter().map(|d| d.digest)).collect();
+        self.digests.extend(paths.into_iter().zip(found.into_iter().map(|d| d.digest)));
         Ok(())
     }
 
@@ -106,7 +145,7 @@ impl InitialFiles {
             let matched = digests.keys().filter(|path| pattern.is_match(path)).cloned();
             by_glob.insert(file, matched.collect());
         }
-        Self { by_glob, digests }
+        Self { by_glob, digests, ..Self::default() }
     }
 
     /// Every initial file whose digest has been taken.

@@ -17,6 +17,7 @@ pub mod drive;
 pub mod dry_run;
 pub mod executor;
 mod follow;
+mod growing;
 pub mod images;
 pub mod inbox;
 pub mod initial;

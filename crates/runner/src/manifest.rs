@@ -98,7 +98,8 @@ impl RunManifest {
     /// For a run that is about to be started.
     #[must_use]
     pub fn new(id: String, new: &NewRun, images: Images, at: Timestamp) -> Self {
-        let NewRun { request, loaded, site, options, targets, is_fresh, ledger: _ } = new;
+        let NewRun { request, loaded, site, options, targets, wanted, is_fresh, ledger: _ } = new;
+        let tasks = targets.iter().map(|&task| loaded.workflow.task_name(task));
         Self {
             format: FORMAT,
             id,
@@ -112,7 +113,7 @@ impl RunManifest {
             site: site.clone(),
             images,
             options: options.clone(),
-            targets: targets.iter().map(|&task| loaded.workflow.task_name(task)).collect(),
+            targets: tasks.chain(wanted.iter().cloned()).collect(),
             is_fresh: *is_fresh,
             created_at: at,
             foreshard: env!("CARGO_PKG_VERSION").to_owned(),
@@ -158,6 +159,12 @@ impl RunManifest {
     #[must_use]
     pub fn target_tasks(&self, workflow: &Workflow) -> Vec<TaskId> {
         self.targets.iter().filter_map(|name| workflow.find_task(name)).collect()
+    }
+
+    /// Wanted fan-outs whose tasks are still to come.
+    #[must_use]
+    pub fn wanted(&self, workflow: &Workflow) -> Vec<String> {
+        self.targets.iter().filter(|name| workflow.is_awaited(name)).cloned().collect()
     }
 
     /// Reads the workflow as it was when the run was started.

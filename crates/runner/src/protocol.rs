@@ -70,6 +70,9 @@ pub struct Work {
     /// Whether running it twice is harmless; if not, its start is announced before it happens.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub is_idempotent: bool,
+    /// Declared outputs that may be no file at all: patterns, written as in `place`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may_be_empty: Vec<String>,
 }
 
 fn yes() -> bool {

@@ -169,6 +169,7 @@ mod tests {
             place: WorkPlace::Project(".".to_owned()),
             timeout: None,
             is_idempotent: true,
+            may_be_empty: Vec::new(),
         }
     }
 

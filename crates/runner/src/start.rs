@@ -45,6 +45,8 @@ pub struct NewRun {
     pub options: Options,
     /// Tasks that are wanted, with all they need; all of them if empty.
     pub targets: Vec<TaskId>,
+    /// Names of wanted fan-outs whose tasks are still to come.
+    pub wanted: Vec<String>,
     /// Whether earlier results count for nothing.
     pub is_fresh: bool,
     /// The ledger of this machine, unless the run is to have it alone.
@@ -110,7 +112,7 @@ fn n_inputs(n: usize) -> String {
 pub struct Ready {
     /// Its folder.
     pub run_dir: RunDir,
-    /// Its graph.
+    /// Its graph, as it is before the first input; it may grow.
     pub workflow: Arc<Workflow>,
     /// Says things to the loop: commands of the person at the terminal.
     pub messages: Sender<Message>,
@@ -179,7 +181,7 @@ fn take_over(
     run_dir: RunDir,
     manifest: RunManifest,
     loaded: Loaded,
-    initial: InitialFiles,
+    mut initial: InitialFiles,
     ledger: Option<PathBuf>,
 ) -> Result<Ready, Error> {
     let workflow = loaded.workflow.clone();
@@ -189,6 +191,11 @@ fn take_over(
     let (messages, received) = unbounded();
     let setup = journal_setup(&manifest.id, &lease, &messages);
     let (journal, state) = open_journal(&run_dir, &manifest, &workflow, setup)?;
+    if state.workflow().n_tasks() > workflow.n_tasks() {
+        let cache = crate::results::Cache::open(&loaded.project);
+        let found = initial.extend(&loaded.project, state.workflow(), &cache);
+        found.map_err(Error::History)?;
+    }
     let is_first = state.seq() == 0;
     let is_fresh = manifest.is_fresh && is_first;
     let past = if is_fresh { Past::default() } else { Past::read(&loaded.project, &workflow) };
@@ -197,8 +204,9 @@ fn take_over(
         let selected = select(&workflow, &manifest.target_tasks(&workflow));
         let reusable = reusable(&workflow, &selected, &past);
         let memory = demand::terms(&loaded.project, &workflow, &manifest.site);
+        let wanted = manifest.wanted(&workflow);
         let options = manifest.options.clone();
-        let start = Start { plan, options, selected, reusable, memory };
+        let start = Start { plan, options, selected, reusable, wanted, memory };
         Engine::start(workflow, start, clock())
     } else {
         Engine::take_over(state, Epoch(lease.epoch().0), clock())
@@ -270,6 +278,8 @@ impl Parts {
             initial,
             replayer: program.to_string_lossy().into_owned(),
         };
+        let environment = environment(engine.state().workflow());
+        let workflow = Arc::clone(engine.state().workflow());
         let epoch = Epoch(lease.epoch().0);
         let is_takeover = epoch.0 > 1;
         let ears = (observe.clone(), give_up_into(&messages));
@@ -280,14 +290,16 @@ impl Parts {
             lease,
             executor: Box::new(executor),
             publishing: Publishing::start(project.clone(), is_takeover, observe.clone()),
-            results: Results::start(project, run_dir.id(), past, observe),
+            results: Results::start(project.clone(), run_dir.id(), past.clone(), observe),
             maker,
-            environment: environment(&loaded.workflow),
+            environment,
+            project,
+            past,
             site,
             run_dir: run_dir.clone(),
             messages: received,
         };
-        Ready { run_dir, workflow: loaded.workflow, messages, drive }
+        Ready { run_dir, workflow, messages, drive }
     }
 }
 

@@ -106,6 +106,7 @@ impl WorkMaker {
             place,
             timeout: template.timeout,
             is_idempotent: lease.is_idempotent,
+            may_be_empty: may_be_empty(workflow, task),
         })
     }
 
@@ -237,6 +238,9 @@ impl WorkMaker {
         let path = workflow.files().path(input.file);
         let mut producers = workflow.producers(input.file).peekable();
         if producers.peek().is_none() {
+            if self.initial.is_awaited(input.file) {
+                return Err(format!("its input {path} was not made by any task that came"));
+            }
             return Ok(self.initial.files(input.file, path));
         }
         match workflow.files().kind(input.file) {
@@ -275,6 +279,17 @@ fn hidden(workflow: &Workflow) -> Vec<String> {
         SecretSource::File(_) | SecretSource::Command(_) => None,
     });
     Vec::from_iter(variables.collect::<BTreeSet<_>>())
+}
+
+/// Outputs of a task that may turn out to be no file at all: a fan-out over them has no tasks then.
+fn may_be_empty(workflow: &Workflow, task: TaskId) -> Vec<String> {
+    if !workflow.grows(task) {
+        return Vec::new();
+    }
+    let patterns = workflow.growth_wanted(task).patterns;
+    let outputs = workflow.outputs(task).iter().map(|&file| workflow.files().path(file));
+    let is_pattern = |path: &&str| patterns.iter().any(|(_, pattern)| pattern == path);
+    outputs.filter(is_pattern).map(str::to_owned).collect()
 }
 
 /// Whether a file is among what a task published, or inside a directory that it published.

@@ -204,7 +204,7 @@ const WAYS: [(&str, Open); 2] = [("openat2", Root::open), ("steps", Root::open_s
 
 fn take(root: &Root, outputs: &[&str]) -> Result<Manifest, FailureCause> {
     let outputs: Vec<_> = outputs.iter().map(|&output| output.to_owned()).collect();
-    commit_beneath(root, &outputs, Limits { files: 250, ..Limits::default() })
+    commit_beneath(root, &outputs, &[], Limits { files: 250, ..Limits::default() })
 }
 
 fn write(root: &Path, path: &str, content: &str) {

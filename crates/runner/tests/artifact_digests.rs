@@ -108,7 +108,7 @@ proptest! {
         let outputs: Vec<_> = if files.is_empty() { vec!["whole/".into()] }
             else { vec!["whole/".into(), "each/**".into()] };
         let manifest =
-            commit_beneath(&open(&private).unwrap(), &outputs, Default::default()).unwrap();
+            commit_beneath(&open(&private).unwrap(), &outputs, &[], Default::default()).unwrap();
 
         let size: usize = files.values().map(|(content, _)| content.len()).sum();
         let whole = manifest.last().unwrap();

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
 use crate::id::{FileId, TaskId};
 use crate::workflow::Workflow;
 use crate::workflow_file;
@@ -45,6 +46,14 @@ pub struct Wanted {
 #[error("{}", .0.join("; "))]
 pub struct Unfit(pub Vec<String>);
 
+impl Growth {
+    /// Tells two growths apart.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&serde_json::to_vec(self).expect("plain values serialize"))
+    }
+}
+
 impl Workflow {
     /// Whether tasks can be added at all.
     #[must_use]
@@ -79,6 +88,12 @@ impl Workflow {
     /// which may already have run would have to wait for a new one.
     pub fn grown(&self, by: TaskId, growth: &Growth) -> Result<Self, Unfit> {
         workflow_file::grow(self, by, growth).map_err(Unfit)
+    }
+
+    /// Whether the tasks of this name are still to be discovered, at least in part.
+    #[must_use]
+    pub fn is_awaited(&self, name: &str) -> bool {
+        self.templates.iter().any(|template| template.name == name && template.discovers.is_some())
     }
 
     /// Whether a declared input that nothing makes yet may still come from tasks that are added.

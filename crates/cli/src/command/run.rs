@@ -33,6 +33,7 @@ pub(crate) fn run(args: &Run, screen: Screen) -> Result<Code, Failure> {
         loaded: loaded.clone(),
         site,
         options: Options { fail_fast: args.fail_fast, ..Options::default() },
+        wanted: workflow::wanted(&loaded.workflow, &args.tasks.targets),
         targets,
         is_fresh: args.tasks.fresh,
         ledger: ledger(),

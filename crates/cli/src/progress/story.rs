@@ -26,6 +26,7 @@ pub(crate) fn of(record: &Record, workflow: &Workflow, detail: Detail) -> Option
         | Event::AttemptFailed { .. }
         | Event::AttemptLost { .. }
         | Event::AllocationLost { .. }
+        | Event::WorkflowGrown { .. }
         | Event::CommandAccepted { .. } => true,
         Event::RunStarted { .. }
         | Event::PlanAdopted { .. }

@@ -93,7 +93,7 @@ impl RunState {
         self.check_generation(attempt.task(), generation)?;
         let allocation = self.live_mut(attempt)?.allocation;
         let task = self.end_attempt(attempt)?;
-        let is_published = outputs.is_empty() && self.has_all_inputs(task);
+        let is_published = outputs.is_empty() && self.has_all_inputs(task) && !workflow.grows(task);
         self.step(task, TaskStep::Committed { has_outputs: !is_published })?;
         if is_published {
             return self.on_published(workflow, task, Manifest::new(), applied);

@@ -198,6 +198,7 @@ impl Checks {
             | FailureCause::TooManyProcesses(_)
             | FailureCause::MissingOutput(_)
             | FailureCause::UnfitOutput { .. }
+            | FailureCause::UnfitGrowth(_)
             | FailureCause::CannotStart(_) => row.own_failures += 1,
             FailureCause::OutOfMemory { .. } => unreachable!("counted elsewhere"),
         }
@@ -248,6 +249,7 @@ impl Checks {
                     assert!(is_recorded, "S13: publishing {attempt} was not recorded");
                 }
             }
+            Action::ReadGrowth { .. } => unreachable!("the graphs here do not grow"),
             Action::CheckReuse { tasks } => {
                 for &task in tasks {
                     self.reuse_is_judged_when_inputs_are_there(case, task);

@@ -47,7 +47,8 @@ impl Story {
         let placements = Placements::AllIn(ZoneId(0));
         let plan = Plan { id: PlanId(1), shards, placements, order: Order::ById };
         let selected = TaskRanges::all(parents.len());
-        let start = Start { plan, options, selected, reusable: TaskRanges::default(), memory };
+        let (reusable, wanted) = (TaskRanges::default(), Vec::new());
+        let start = Start { plan, options, selected, reusable, wanted, memory };
         let engine = Engine::start(Arc::clone(&workflow), start, Timestamp(0));
         let mut story = Self { engine, workflow, records: Vec::new(), actions: Vec::new() };
         story.drive();

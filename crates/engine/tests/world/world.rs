@@ -197,6 +197,7 @@ impl World {
                 selected: self.case.selected.clone(),
                 reusable: self.case.reusable.clone(),
                 memory: self.case.memory.clone(),
+                wanted: Vec::new(),
             };
             Engine::start(workflow, start, self.now)
         } else {
@@ -312,6 +313,7 @@ impl World {
                     self.soon(self.case.publishing, what);
                 }
             }
+            Action::ReadGrowth { .. } => unreachable!("the graphs here do not grow"),
             Action::CheckReuse { tasks } => {
                 for task in tasks {
                     let verdict = if self.case.scripts[task.index()].is_unchanged {

@@ -12,6 +12,7 @@ use engine::cause::{FailureCause, LossCause};
 use engine::engine::Start;
 use engine::event::Options;
 use engine::input::{MachineUsage, Report, ReuseVerdict};
+use engine::memory::MemoryTerms;
 use engine::outcome::Usage;
 use engine::ranges::TaskRanges;
 use engine::{
@@ -84,8 +85,8 @@ impl Story {
         let all = TaskRanges::all(self.workflow.n_tasks());
         let is_reusable = |task: &TaskId| (self.reuse)(&self.workflow.task_name(*task)).is_some();
         let reusable = TaskRanges::from_sorted(self.workflow.tasks().filter(is_reusable));
-        let memory = engine::memory::MemoryTerms::default();
-        let start = Start { plan, options: Options::default(), selected: all, reusable, memory };
+        let (options, memory, wanted) = (Options::default(), MemoryTerms::default(), Vec::new());
+        let start = Start { plan, options, selected: all, reusable, memory, wanted };
         let engine = Engine::start(Arc::clone(&self.workflow), start, BEGIN);
         Stage::new(self, engine).play()
     }
@@ -237,6 +238,7 @@ impl<'a> Stage<'a> {
                     self.cue(self.now + PUBLISH, Cue::Tell(Observation::Published { attempt }));
                 }
             }
+            Action::ReadGrowth { .. } => unreachable!("the graphs here do not grow"),
             Action::CheckReuse { tasks } => {
                 for task in tasks {
                     let name = self.story.workflow.task_name(task);

@@ -54,8 +54,20 @@ impl Default for Limits {
 /// links, pipes, sockets, devices, further hard links, setuid, sparse beyond measure, too many, too
 /// deep, or still being written.
 pub fn commit(root: &Path, outputs: &[String]) -> Result<Manifest, FailureCause> {
+    commit_some(root, outputs, &[])
+}
+
+/// The same, where the patterns of `may_be_empty` may match nothing.
+///
+/// # Errors
+/// As [`commit`].
+pub fn commit_some(
+    root: &Path,
+    outputs: &[String],
+    may_be_empty: &[String],
+) -> Result<Manifest, FailureCause> {
     let root = Root::open(root).map_err(|error| refuse(Unfit::read(error).of(".")))?;
-    commit_beneath(&root, outputs, Limits::default())
+    commit_beneath(&root, outputs, may_be_empty, Limits::default())
 }
 
 /// The same in a folder that is already open, and within other limits.
@@ -65,9 +77,10 @@ pub fn commit(root: &Path, outputs: &[String]) -> Result<Manifest, FailureCause>
 pub fn commit_beneath(
     root: &Root,
     outputs: &[String],
+    may_be_empty: &[String],
     limits: Limits,
 ) -> Result<Manifest, FailureCause> {
-    let paths = locate(root, outputs, limits)?;
+    let paths = locate(root, outputs, may_be_empty, limits)?;
     let mut taking = Taking { limits, files: 0, syncs: 0, is_sync_due: false };
     let mut manifest = Vec::with_capacity(paths.len());
     for path in paths {
@@ -81,6 +94,7 @@ pub fn commit_beneath(
 fn locate(
     root: &Root,
     outputs: &[String],
+    may_be_empty: &[String],
     limits: Limits,
 ) -> Result<BTreeSet<String>, FailureCause> {
     let mut paths = BTreeSet::new();
@@ -98,7 +112,7 @@ fn locate(
                 }
             }
         }
-        if paths.len() == before {
+        if paths.len() == before && !may_be_empty.contains(output) {
             missing.push(output.clone());
         }
     }

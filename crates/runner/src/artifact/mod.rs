@@ -19,7 +19,7 @@ mod tree;
 mod unfit;
 
 pub use beneath::{Root, read_beneath};
-pub use commit::{Limits, commit, commit_beneath};
+pub use commit::{Limits, commit, commit_beneath, commit_some};
 pub use content::Stamp;
 pub use digests::{DigestCache, Digested, Digests, NoCache, Verdict};
 pub use discard::discard;

@@ -13,9 +13,11 @@ pub(super) fn run(keep: &Keep) {
         let work = keep.hub.wait_for_commit();
         let result = match &work.place {
             WorkPlace::Project(_) => Ok(Manifest::new()),
-            WorkPlace::Private { outputs, .. } => {
-                artifact::commit(&keep.run_dir.attempt(work.attempt), outputs)
-            }
+            WorkPlace::Private { outputs, .. } => artifact::commit_some(
+                &keep.run_dir.attempt(work.attempt),
+                outputs,
+                &work.may_be_empty,
+            ),
         };
         keep.hub.committed(work.attempt, without_secrets(keep, work.attempt, result));
     }

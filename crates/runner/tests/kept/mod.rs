@@ -173,6 +173,7 @@ impl Kept {
             place: WorkPlace::Project(".".into()),
             timeout: None,
             is_idempotent: true,
+            may_be_empty: Vec::new(),
         }
     }
 

@@ -188,6 +188,7 @@ impl Deep {
                     hold!(is_recorded, "S13", "publishing {attempt} was not recorded");
                 }
             }
+            Action::ReadGrowth { .. } => unreachable!("the graphs here do not grow"),
             Action::CheckReuse { tasks } => {
                 for &task in tasks {
                     for parent in workflow.parents(task) {

@@ -84,6 +84,7 @@ impl World<'_> {
                 selected: self.options.selected.clone().unwrap_or_else(|| TaskRanges::all(n)),
                 reusable: self.options.reusable.clone(),
                 memory: engine::memory::MemoryTerms::default(),
+                wanted: Vec::new(),
             };
             self.hold(checked);
             Engine::start(workflow, start, self.clock())
@@ -284,6 +285,7 @@ impl World<'_> {
                 self.order(allocation, HostInput::Close(epoch));
             }
             Action::Publish { attempts } => self.begin_publishing(attempts),
+            Action::ReadGrowth { .. } => unreachable!("the graphs here do not grow"),
             Action::CheckReuse { tasks } => {
                 for task in tasks {
                     let verdict = self.reuse_verdict(task);
