@@ -11,6 +11,7 @@ mod composing;
 mod growing;
 mod interrupting;
 mod running;
+mod secrets;
 mod stage;
 mod words;
 mod wrapping;

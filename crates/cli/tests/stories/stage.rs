@@ -51,8 +51,12 @@ impl Stage {
     }
 
     pub(crate) fn allow_to_run(&self, path: &str) {
+        self.allow(path, 0o755);
+    }
+
+    pub(crate) fn allow(&self, path: &str, mode: u32) {
         use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(self.path(path), std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(self.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
     }
 
     /// Names of what lies in a folder, in order.
@@ -182,4 +186,17 @@ impl Going {
 /// How often a task wrote its line: once for each time it was run.
 pub(crate) fn times_run(path: &Path) -> usize {
     std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
+}
+
+/// Whether a program is there. What is missing is told, and is a failure where everything is
+/// required.
+pub(crate) fn can_use(program: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&folders).any(|folder| folder.join(program).exists()) {
+        return true;
+    }
+    let required = std::env::var_os("FORESHARD_REQUIRE_ALL").is_some_and(|value| value == "1");
+    assert!(!required, "{program} must be there");
+    eprintln!("skipped: {program} is not there");
+    false
 }

@@ -2,7 +2,8 @@
 //!
 //! Knows bytes only. An automaton of Aho and Corasick (Communications of the ACM 18, 1975) finds all
 //! forms at once and says how much of the end may be the beginning of one: just that is held back
-//! until more comes. A second one passes over line ends, for forms that programs break into lines.
+//! until more comes. Beside the stream as it stands, it is read without line ends, for forms that
+//! programs break into lines, and with percent-encoding undone.
 
 mod automaton;
 mod forms;
@@ -10,7 +11,7 @@ mod forms;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use automaton::{Automaton, ROOT};
+use automaton::Automaton;
 
 /// What stands in place of a secret.
 const MASK: &[u8] = b"***";
@@ -25,15 +26,21 @@ const BREAKS_MAX: u32 = 2;
 pub(super) struct Patterns {
     whole: Automaton,
     broken: Automaton,
+    decoded: Automaton,
 }
 
 impl Patterns {
     /// All forms of these values.
     pub(super) fn of(values: &[Vec<u8>]) -> Self {
-        let forms = values.iter().map(|value| forms::of(value));
-        let (whole, broken): (Vec<_>, Vec<_>) =
-            forms.map(|forms| (forms.whole, forms.broken)).unzip();
-        Self { whole: Automaton::of(whole.concat()), broken: Automaton::of(broken.concat()) }
+        let all: Vec<forms::Forms> = values.iter().map(|value| forms::of(value)).collect();
+        let of = |forms: fn(&forms::Forms) -> &Vec<Vec<u8>>| {
+            Automaton::of(all.iter().flat_map(forms).cloned())
+        };
+        Self {
+            whole: of(|forms| &forms.whole),
+            broken: of(|forms| &forms.broken),
+            decoded: of(|forms| &forms.decoded),
+        }
     }
 
     /// A text without them.
@@ -50,14 +57,43 @@ impl Patterns {
     }
 }
 
+/// One reading of a stream, in which what is matched need not lie side by side.
+#[derive(Default)]
+struct Reading {
+    state: u32,
+    /// Position in the stream of each byte that the state stands for.
+    matched: VecDeque<u64>,
+}
+
+impl Reading {
+    /// Takes in a byte that was read at a position. Returns from where on a secret has been read.
+    fn step(&mut self, automaton: &Automaton, byte: u8, at: u64) -> Option<u64> {
+        let found;
+        (self.state, found) = automaton.step(self.state, byte);
+        self.matched.push_back(at);
+        let depth = automaton.depth(self.state);
+        self.matched.drain(..self.matched.len() - depth);
+        (found > 0).then(|| self.matched[depth - found])
+    }
+
+    /// From where on it may be the beginning of a secret.
+    fn begun_at(&self) -> Option<u64> {
+        self.matched.front().copied()
+    }
+}
+
 /// Masks one stream.
 pub(super) struct Masker {
     patterns: Arc<Patterns>,
-    whole: u32,
-    broken: u32,
-    /// Positions in the stream of what `broken` stands for, which lie apart where lines end.
-    matched: VecDeque<u64>,
+    /// As it stands.
+    whole: Reading,
+    /// Without ends of lines.
+    broken: Reading,
     breaks: u32,
+    /// With `%41` read as `A`, and `+` as a blank.
+    decoded: Reading,
+    /// `%`, `%4`: what may become one byte.
+    escape: Vec<u8>,
     /// Bytes that have not been given back, and whether they are part of a secret.
     pending: Vec<(u8, bool)>,
     /// Position of the first of them.
@@ -70,10 +106,11 @@ impl Masker {
     pub(super) fn new(patterns: Arc<Patterns>) -> Self {
         Self {
             patterns,
-            whole: ROOT,
-            broken: ROOT,
-            matched: VecDeque::new(),
+            whole: Reading::default(),
+            broken: Reading::default(),
             breaks: 0,
+            decoded: Reading::default(),
+            escape: Vec::new(),
             pending: Vec::new(),
             start: 0,
             is_masking: false,
@@ -83,24 +120,26 @@ impl Masker {
     /// Takes in what comes, and gives back what is known to be harmless.
     pub(super) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         for &byte in bytes {
+            let at = self.end();
             self.pending.push((byte, false));
-            self.step_whole(byte);
-            self.step_broken(byte);
+            let found = self.whole.step(&self.patterns.whole, byte, at);
+            self.mark(found);
+            self.read_broken(byte, at);
+            self.read_decoded(byte, at);
         }
-        let held = self.pending.len() - self.held_back();
-        self.emit(held)
+        let begun = [&self.whole, &self.broken, &self.decoded].map(Reading::begun_at);
+        let escape = (!self.escape.is_empty()).then(|| self.end() - self.escape.len() as u64);
+        let held = begun.into_iter().chain([escape]).flatten().min().unwrap_or(self.end());
+        self.emit(usize::try_from(held - self.start).expect("it is pending"))
     }
 
     /// The stream is over: gives back the rest, without what looks like a secret that was cut off.
     pub(super) fn finish(&mut self) -> Vec<u8> {
-        let whole = self.patterns.whole.depth(self.whole);
-        if whole >= CUT_MIN {
-            self.mark(self.end() - whole as u64);
-        }
-        if self.matched.len() >= CUT_MIN
-            && let Some(&from) = self.matched.front()
-        {
-            self.mark(from);
+        for reading in [&self.whole, &self.broken, &self.decoded] {
+            let is_cut = reading.matched.len() >= CUT_MIN;
+            if let Some(from) = reading.begun_at().filter(|_| is_cut) {
+                mark(&mut self.pending, self.start, from);
+            }
         }
         self.release()
     }
@@ -110,50 +149,59 @@ impl Masker {
         self.emit(self.pending.len())
     }
 
-    fn step_whole(&mut self, byte: u8) {
-        let found;
-        (self.whole, found) = self.patterns.whole.step(self.whole, byte);
-        if found > 0 {
-            self.mark(self.end() - found as u64);
+    fn read_broken(&mut self, byte: u8, at: u64) {
+        if !matches!(byte, b'\n' | b'\r') {
+            self.breaks = 0;
+            let found = self.broken.step(&self.patterns.broken, byte, at);
+            return self.mark(found);
+        }
+        self.breaks += 1;
+        if self.breaks > BREAKS_MAX {
+            self.broken = Reading::default();
         }
     }
 
-    fn step_broken(&mut self, byte: u8) {
-        if matches!(byte, b'\n' | b'\r') {
-            self.breaks += 1;
-            if self.breaks > BREAKS_MAX {
-                self.broken = ROOT;
-                self.matched.clear();
+    fn read_decoded(&mut self, byte: u8, at: u64) {
+        let is_escape = match self.escape.len() {
+            0 => byte == b'%',
+            _ => byte.is_ascii_hexdigit(),
+        };
+        if !is_escape {
+            // It was none after all: its bytes stand for themselves.
+            let escape = std::mem::take(&mut self.escape);
+            for (i, &byte) in escape.iter().enumerate() {
+                self.step_decoded(byte, at - (escape.len() - i) as u64);
+            }
+            if byte == b'%' {
+                self.escape.push(byte);
+            } else {
+                self.step_decoded(byte, at);
             }
             return;
         }
-        self.breaks = 0;
-        let found;
-        (self.broken, found) = self.patterns.broken.step(self.broken, byte);
-        self.matched.push_back(self.end() - 1);
-        let depth = self.patterns.broken.depth(self.broken);
-        self.matched.drain(..self.matched.len() - depth);
-        if found > 0 {
-            self.mark(self.matched[depth - found]);
+        self.escape.push(byte);
+        if let [_, high, low] = self.escape[..] {
+            self.escape.clear();
+            let digit = |digit: u8| char::from(digit).to_digit(16).unwrap_or(0) as u8;
+            self.step_decoded(digit(high) << 4 | digit(low), at - 2);
+        }
+    }
+
+    fn step_decoded(&mut self, byte: u8, at: u64) {
+        let found = self.decoded.step(&self.patterns.decoded, forms::without_plus(byte), at);
+        self.mark(found);
+    }
+
+    /// Marks everything from a position on. What is found always lies in what is held back.
+    fn mark(&mut self, from: Option<u64>) {
+        if let Some(from) = from {
+            mark(&mut self.pending, self.start, from);
         }
     }
 
     /// The position behind the last byte.
     fn end(&self) -> u64 {
         self.start + self.pending.len() as u64
-    }
-
-    /// Marks everything from a position on. What is found always lies in what is held back.
-    fn mark(&mut self, from: u64) {
-        let from = usize::try_from(from - self.start).expect("it is still pending");
-        self.pending[from..].iter_mut().for_each(|(_, is_secret)| *is_secret = true);
-    }
-
-    /// How many bytes at the end may be the beginning of a form.
-    fn held_back(&self) -> usize {
-        let whole = self.patterns.whole.depth(self.whole);
-        let broken = self.matched.front().map_or(0, |&from| self.end() - from);
-        whole.max(usize::try_from(broken).expect("they are pending"))
     }
 
     fn emit(&mut self, n: usize) -> Vec<u8> {
@@ -169,6 +217,11 @@ impl Masker {
         self.start += n as u64;
         out
     }
+}
+
+fn mark(pending: &mut [(u8, bool)], start: u64, from: u64) {
+    let from = usize::try_from(from - start).expect("it is still pending");
+    pending[from..].iter_mut().for_each(|(_, is_secret)| *is_secret = true);
 }
 
 #[cfg(test)]
@@ -230,6 +283,14 @@ mod tests {
                 let out = masked(&patterns, text.as_bytes(), 7);
                 assert!(out.contains("***") && out.len() < 32, "{before}: {out}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_percent_encoded_is_found_whatever_is_left_as_it_is() {
+        let patterns = patterns(&["a b/ž%20+"]);
+        for text in ["a%20b%2F%c5%BE%2520%2B", "%61+b/ž%2520+", "%61 %62/ž%25%32%30%2b"] {
+            assert_eq!(masked(&patterns, format!("%%4-{text}%4%").as_bytes(), 2), "%%4-***%4%");
         }
     }
 

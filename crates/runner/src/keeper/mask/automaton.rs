@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 /// The state before any byte.
-pub(super) const ROOT: u32 = 0;
+const ROOT: u32 = 0;
 
 /// A trie of words with, for each node, where the longest suffix that begins a word is.
 pub(super) struct Automaton {

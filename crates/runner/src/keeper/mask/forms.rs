@@ -17,6 +17,8 @@ pub(super) struct Forms {
     pub(super) whole: Vec<Vec<u8>>,
     /// Whatever line ends are in between.
     pub(super) broken: Vec<Vec<u8>>,
+    /// Where percent-encoding is undone.
+    pub(super) decoded: Vec<Vec<u8>>,
 }
 
 /// All forms of a value.
@@ -24,7 +26,6 @@ pub(super) fn of(value: &[u8]) -> Forms {
     let mut whole = BTreeSet::from([value.to_vec()]);
     let lines = value.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
     whole.extend(lines.filter(|line| line.len() >= LINE_MIN).map(<[u8]>::to_vec));
-    whole.extend(percent_encoded(value).into_iter().map(String::into_bytes));
     if let Ok(text) = std::str::from_utf8(value) {
         whole.extend(escaped(text).into_iter().map(String::into_bytes));
     }
@@ -42,7 +43,8 @@ pub(super) fn of(value: &[u8]) -> Forms {
     let long_enough = |forms: BTreeSet<Vec<u8>>| {
         forms.into_iter().filter(|form| form.len() >= LENGTH_MIN).collect()
     };
-    Forms { whole: long_enough(whole), broken: long_enough(broken) }
+    let decoded = vec![value.iter().map(|&byte| without_plus(byte)).collect()];
+    Forms { whole: long_enough(whole), broken: long_enough(broken), decoded }
 }
 
 /// What of the base64 of any text that holds the value, with a multiple of three and `before`
@@ -72,34 +74,9 @@ fn hex(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().flat_map(digits).collect()
 }
 
-/// As URLs and forms hold it: libraries differ in what they leave as it is.
-fn percent_encoded(value: &[u8]) -> Vec<String> {
-    let left = ["-_.~", "-_.~!*'()", "-_.~/", "-_.*", "-_.!~*'();/?:@&=+$,#"];
-    let mut forms = Vec::new();
-    for left in left.map(Some).into_iter().chain([None]) {
-        for space in ["%20", "+"] {
-            let form = |upper: bool| {
-                let mut form = String::new();
-                for &byte in value {
-                    let is_left = left.is_some_and(|left| {
-                        byte.is_ascii_alphanumeric() || left.as_bytes().contains(&byte)
-                    });
-                    if is_left {
-                        form.push(char::from(byte));
-                    } else if byte == b' ' {
-                        form.push_str(space);
-                    } else if upper {
-                        write!(form, "%{byte:02X}").expect("a string takes any text");
-                    } else {
-                        write!(form, "%{byte:02x}").expect("a string takes any text");
-                    }
-                }
-                form
-            };
-            forms.extend([form(true), form(false)]);
-        }
-    }
-    forms
+/// Forms of the web write a blank as a plus; neither tells them apart here.
+pub(super) fn without_plus(byte: u8) -> u8 {
+    if byte == b'+' { b' ' } else { byte }
 }
 
 /// As JSON, XML and shells write it.
@@ -123,6 +100,9 @@ fn escaped(text: &str) -> Vec<String> {
                 forms.push(json(text, slash, is_ascii, for_html));
             }
         }
+    }
+    for quote in ["", "'", "\""] {
+        forms.extend([c_string(text, quote, false), c_string(text, quote, true)]);
     }
     let upper: Vec<String> = forms.iter().map(|form| with_upper_digits(form)).collect();
     forms.extend(upper);
@@ -149,6 +129,27 @@ fn json(text: &str, slash: &str, is_ascii: bool, for_html: bool) -> String {
             {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     write!(form, "\\u{unit:04x}").expect("a string takes any text");
+                }
+            }
+            c => form.push(c),
+        }
+    }
+    form
+}
+
+/// As C, Python and shells (`$'…'`) write a string between such quotes, or its bytes.
+fn c_string(text: &str, quote: &str, is_bytes: bool) -> String {
+    let mut form = String::new();
+    for c in text.chars() {
+        match c {
+            '\\' => form.push_str(r"\\"),
+            '\n' => form.push_str(r"\n"),
+            '\r' => form.push_str(r"\r"),
+            '\t' => form.push_str(r"\t"),
+            c if quote.contains(c) => form.extend(['\\', c]),
+            c if c.is_ascii_control() || is_bytes && !c.is_ascii() => {
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    write!(form, "\\x{byte:02x}").expect("a string takes any text");
                 }
             }
             c => form.push(c),
@@ -194,16 +195,12 @@ mod tests {
         let forms = of(value.as_bytes());
         let all: Vec<Vec<u8>> = forms.whole.into_iter().chain(forms.broken).collect();
         for form in [
-            // Python: json.dumps, urllib.parse.quote, quote_plus, html.escape; shlex.quote.
+            // Python: json.dumps, html.escape, shlex.quote.
             r#"p&s \"w\"/\u00e9\ud83d\udd11'<\\+~*\n!"#,
-            "p%26s%20%22w%22/%C3%A9%F0%9F%94%91%27%3C%5C%2B~%2A%0A%21",
-            "p%26s+%22w%22%2F%C3%A9%F0%9F%94%91%27%3C%5C%2B~%2A%0A%21",
             "p&amp;s &quot;w&quot;/\u{e9}\u{1f511}&#x27;&lt;\\+~*\n!",
             "p&s \"w\"/\u{e9}\u{1f511}'\"'\"'<\\+~*\n!",
-            // JavaScript: JSON.stringify, encodeURIComponent, encodeURI.
+            // JavaScript: JSON.stringify.
             "p&s \\\"w\\\"/\u{e9}\u{1f511}'<\\\\+~*\\n!",
-            "p%26s%20%22w%22%2F%C3%A9%F0%9F%94%91'%3C%5C%2B~*%0A!",
-            "p&s%20%22w%22/%C3%A9%F0%9F%94%91'%3C%5C+~*%0A!",
             // PHP and Go: json_encode, json.Marshal.
             r#"p&s \"w\"\/\u00e9\ud83d\udd11'<\\+~*\n!"#,
             "p\\u0026s \\\"w\\\"/\u{e9}\u{1f511}'\\u003c\\\\+~*\\n!",
