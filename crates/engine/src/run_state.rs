@@ -394,7 +394,7 @@ impl RunState {
         for shard in (0..plan.n_shards() as u32).map(ShardId) {
             self.refresh_grantable(shard);
         }
-        self.find_room_for_learned();
+        self.find_room_for_learned(0);
         for task in workflow.tasks() {
             let row = self.tasks[task.index()];
             if row.state == TaskState::Waiting && row.unmet == 0 {

@@ -48,6 +48,7 @@ fn a_task_takes_the_listed_steps_and_no_other() {
         (S::Held, T::Skipped, S::Skipped),
         (S::Committed, T::GivenBack, S::Ready),
         (S::Committed, T::PublishIntended, S::Publishing),
+        (S::Committed, T::Failed { retries: true }, S::Held),
         (S::Committed, T::Failed { retries: false }, S::Failed),
         (S::Publishing, T::GivenBack, S::Ready),
         (S::Publishing, T::Published, S::Published),

@@ -96,6 +96,8 @@ pub struct Try {
     pub ran_seconds: Option<Seconds>,
     /// Cpu time of its processes.
     pub cpu_seconds: Option<Seconds>,
+    /// The memory that was set aside for it, and is its limit; none without one.
+    pub memory_granted_bytes: Option<Bytes>,
     /// Largest resident memory.
     pub memory_peak_bytes: Option<Bytes>,
 }
@@ -303,6 +305,7 @@ impl Asked<'_> {
             ended_at: attempt.ended_at.map(Moment),
             ran_seconds: attempt.started_at.map(|start| Seconds(ended_at.since(start))),
             cpu_seconds: attempt.cpu.map(Seconds),
+            memory_granted_bytes: Some(attempt.memory_granted).filter(|bytes| bytes.0 > 0),
             memory_peak_bytes: attempt.memory_peak.filter(|bytes| bytes.0 > 0),
         }
     }

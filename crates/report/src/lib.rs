@@ -22,6 +22,7 @@ mod markup;
 pub mod printable;
 pub mod progress;
 pub mod quantity;
+pub mod start_memory;
 pub mod status;
 pub mod summary;
 pub mod templates;

@@ -11,7 +11,7 @@ use crate::dry_run::LeftOut;
 use crate::lower_bound::LowerBound;
 use crate::quantity::{Moment, Seconds};
 use crate::templates::{self, TemplateFigures};
-use crate::timeline::Timeline;
+use crate::timeline::{Attempt, Timeline};
 use crate::work::Work;
 
 mod costs;
@@ -196,14 +196,14 @@ impl Summary {
 }
 
 fn memory_peaks(workflow: &Workflow, timeline: &Timeline) -> Vec<MemoryPeak> {
-    let measured = timeline.attempts().iter().filter_map(|a| Some((a.memory_peak?, a.id)));
+    let measured = timeline.attempts().iter().filter_map(|a| Some((a.memory_peak?, a)));
     let mut peaks: Vec<_> = measured.filter(|(memory, _)| memory.0 > 0).collect();
-    peaks.sort_unstable_by_key(|&(memory, id)| (std::cmp::Reverse(memory), id));
-    let row = |(memory_peak_bytes, id): (Bytes, AttemptId)| MemoryPeak {
-        task: TaskRef::of(workflow, id.task()),
-        attempt: id.number(),
+    peaks.sort_unstable_by_key(|&(memory, attempt)| (std::cmp::Reverse(memory), attempt.id));
+    let row = |(memory_peak_bytes, attempt): (Bytes, &Attempt)| MemoryPeak {
+        task: TaskRef::of(workflow, attempt.id.task()),
+        attempt: attempt.id.number(),
         memory_peak_bytes,
-        memory_asked_bytes: workflow.resources(id.task()).memory,
+        memory_asked_bytes: attempt.memory_granted,
     };
     peaks.into_iter().take(MEMORY_ROWS).map(row).collect()
 }

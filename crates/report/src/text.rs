@@ -159,7 +159,7 @@ impl Page {
             table.row([
                 retry.task.name.clone(),
                 retry.attempt.to_string(),
-                retry.kind.to_owned(),
+                retry.kind.replace('_', " "),
                 retry.cause.clone(),
                 retry.lost_core_seconds.to_string(),
             ]);

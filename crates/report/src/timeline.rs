@@ -80,6 +80,8 @@ pub struct Attempt {
     pub retry_at: Option<Timestamp>,
     /// Cpu time, user and kernel; known of attempts that ended by themselves.
     pub cpu: Option<Duration>,
+    /// The memory that was set aside for it, and is its limit; 0 if none.
+    pub memory_granted: Bytes,
     /// Largest resident memory; known of attempts that ended by themselves.
     pub memory_peak: Option<Bytes>,
     /// How it ended.
@@ -286,7 +288,9 @@ impl Timeline {
     fn on_granted(&mut self, at: Timestamp, allocation: AllocationId, id: AttemptId) {
         let latest = &mut self.latest[id.task().index()];
         let earlier = std::mem::replace(latest, self.attempts.len() as u32 + 1);
-        self.attempts.push(Attempt::granted(id, allocation, at, earlier));
+        let memory_granted = self.state.memory_granted(id.task());
+        let granted = Attempt::granted(id, allocation, at, earlier);
+        self.attempts.push(Attempt { memory_granted, ..granted });
     }
 
     fn on_attempt_event(&mut self, at: Timestamp, event: &Event) {
@@ -428,6 +432,7 @@ impl Attempt {
             committed_at: None,
             retry_at: None,
             cpu: None,
+            memory_granted: Bytes(0),
             memory_peak: None,
             end: End::Live,
             earlier,

@@ -4,9 +4,10 @@ use engine::decision::{Decision, TaskDecision};
 use report::dry_run::{Detail, DryRun};
 use report::printable::printable;
 use report::quantity::{Seconds, plural};
-use runner::dry_run;
+use report::start_memory::StartMemory;
 use runner::load::Loaded;
 use runner::start::Error as Refused;
+use runner::{demand, dry_run};
 use serde::Serialize;
 use spec::site::Zone;
 use spec::{Bytes, Duration, Site, TaskId, Workflow};
@@ -56,6 +57,7 @@ pub(crate) fn tell(
     let told = Told {
         bound: Bound::of(workflow, site, &decided),
         zones: site.zones.iter().map(ZoneFigures::of).collect(),
+        memory: StartMemory::of(workflow, &demand::terms(&loaded.project, workflow, site)),
         decisions: DryRun::of(workflow, &decided, Detail::Auto),
     };
     if asked.is_json {
@@ -71,6 +73,8 @@ struct Told<'a> {
     #[serde(flatten)]
     decisions: DryRun,
     zones: Vec<ZoneFigures<'a>>,
+    /// Of templates whose memory is a guess or was learned.
+    memory: Vec<StartMemory>,
     bound: Bound,
 }
 
@@ -98,6 +102,9 @@ impl Told<'_> {
         let mut text = self.decisions.text();
         for zone in &self.zones {
             text += &zone.text();
+        }
+        for memory in &self.memory {
+            text += &memory.text();
         }
         if let Some(seconds) = self.bound.seconds {
             let n = plural(self.bound.n_estimated, "task", "tasks");

@@ -10,6 +10,7 @@ mod comparing;
 mod composing;
 mod growing;
 mod interrupting;
+mod memory;
 mod running;
 mod secrets;
 mod stage;

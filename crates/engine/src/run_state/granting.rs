@@ -21,8 +21,14 @@ impl RunState {
     #[must_use]
     pub fn granted(&self, task: TaskId) -> Resources {
         let asked = self.workflow().resources(task);
+        Resources { memory: self.memory_granted(task), ..asked.clone() }
+    }
+
+    /// The memory of [`RunState::granted`] alone.
+    #[must_use]
+    pub fn memory_granted(&self, task: TaskId) -> Bytes {
         let times = self.shortages.get(&task).map_or(0, |shortage| shortage.times);
-        Resources { memory: self.memory_after(task, times), ..asked.clone() }
+        self.memory_after(task, times)
     }
 
     /// What earlier runs say of a task's memory, if that is what it starts with.
@@ -70,12 +76,12 @@ impl RunState {
         }
     }
 
-    /// A plan was adopted that looked at what the workflow says.
-    pub(super) fn find_room_for_learned(&mut self) {
+    /// Tasks from this one on were placed by what the workflow says.
+    pub(super) fn find_room_for_learned(&mut self, first: usize) {
         if self.memory.learned.is_empty() {
             return;
         }
-        let tasks = self.workflow().tasks();
+        let tasks = self.workflow().tasks().skip(first);
         let learned: Vec<TaskId> =
             tasks.filter(|&task| self.learned_memory(task).is_some()).collect();
         for task in learned {

@@ -55,6 +55,7 @@ impl RunState {
         for task in new.chain(waiting_longer) {
             self.tasks[task.index()].unmet = self.count_unmet(task);
         }
+        self.find_room_for_learned(first_new);
         Ok(())
     }
 

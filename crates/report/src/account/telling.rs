@@ -133,6 +133,9 @@ impl Try {
         }
         if let Some(memory) = self.memory_peak_bytes {
             words += &format!(", {memory} of memory");
+            if let Some(granted) = self.memory_granted_bytes {
+                words += &format!(" ({granted} granted)");
+            }
         }
         words
     }

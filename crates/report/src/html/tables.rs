@@ -114,7 +114,7 @@ pub(super) fn retries(s: &Summary, out: &mut Markup) {
         return;
     }
     open("Tried again", out);
-    out.raw("<p class=\"sub\">A failure uses one of a task's retries; an attempt lost with its place uses none.</p>\n");
+    out.raw("<p class=\"sub\">A failure uses one of a task's retries, running out of memory one of its oom_retries; an attempt lost with its place uses none.</p>\n");
     let rows: Vec<Vec<Cell>> = s
         .retries
         .iter()

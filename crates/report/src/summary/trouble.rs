@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use engine::cause::FailureCause;
 use engine::id::AttemptId;
 use serde::Serialize;
 use spec::{TaskId, Workflow};
@@ -23,7 +24,8 @@ pub struct Retry {
     pub attempt: u32,
     /// When it ended.
     pub at: Moment,
-    /// `failed` uses one of the task's retries; `lost` and `killed` use none.
+    /// `failed` uses one of the task's retries, `out_of_memory` one of its `oom_retries`; `lost`
+    /// and `killed` use none.
     pub kind: &'static str,
     /// How it ended, for people.
     pub cause: String,
@@ -93,6 +95,9 @@ pub(crate) fn kind_of(end: &End) -> &'static str {
     match end {
         End::Live => "running",
         End::Succeeded => "succeeded",
+        End::Failed(cause) if matches!(**cause, FailureCause::OutOfMemory { .. }) => {
+            "out_of_memory"
+        }
         End::Failed(_) => "failed",
         End::Lost(_) => "lost",
         End::Killed => "killed",
@@ -114,7 +119,7 @@ pub(super) fn failures(
     error_lines: Option<&dyn Fn(AttemptId) -> Vec<String>>,
 ) -> Vec<Failure> {
     let skipped = skipped_by(timeline);
-    let describe = |(&task, cause): (&TaskId, &engine::cause::FailureCause)| {
+    let describe = |(&task, cause): (&TaskId, &FailureCause)| {
         let last = timeline.attempts_of(task).next();
         let mut lines = match (last, error_lines) {
             (Some(last), Some(lines_of)) => lines_of(last.id),
