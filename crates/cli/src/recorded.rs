@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use engine::AttemptId;
 use report::definition::Definition;
-use runner::protocol::{Work, WorkCommand, WorkPlace};
+use runner::protocol::{Work, WorkCommand, WorkPlace, Wrap};
 use serde::Serialize;
 use spec::command::RenderedCommand;
 use spec::{Resources, TaskId, Workflow};
@@ -20,6 +20,12 @@ pub(crate) struct Recorded {
     pub(crate) attempt: Option<u32>,
     /// The script for `/bin/sh -e -c`, or program and arguments.
     command: Option<Told>,
+    /// Words of the site around the command, before and behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wrap: Option<Wrap>,
+    /// Variables that hold a secret; their values are nowhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<String>,
     /// Why there is no command.
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
@@ -42,6 +48,16 @@ enum Told {
     Argv(Vec<String>),
 }
 
+impl Told {
+    /// Program and arguments, the shell included.
+    fn words(&self) -> Vec<String> {
+        match self {
+            Self::Shell(script) => ["/bin/sh", "-e", "-c", script].map(str::to_owned).to_vec(),
+            Self::Argv(argv) => argv.clone(),
+        }
+    }
+}
+
 impl Recorded {
     /// Of an attempt that was ordered.
     pub(crate) fn of(run: &PastRun, work: Work) -> Self {
@@ -57,6 +73,8 @@ impl Recorded {
         Self {
             attempt: Some(attempt.number()),
             command: Some(command),
+            wrap: work.wrap,
+            secrets: work.secrets.into_iter().map(|secret| secret.name).collect(),
             refused: None,
             environment: work.env.into_iter().collect(),
             granted: work.granted,
@@ -70,6 +88,7 @@ impl Recorded {
     pub(crate) fn declared(run: &PastRun, workflow: &Workflow, task: TaskId) -> Self {
         let project = run.project.root().to_string_lossy();
         let definition = Definition::of(workflow, task, &project);
+        let secrets = workflow.template(task).secrets.iter();
         let (command, refused) = match definition.command {
             Ok(RenderedCommand::Shell(script)) => (Some(Told::Shell(script)), None),
             Ok(RenderedCommand::Argv(argv)) => (Some(Told::Argv(argv)), None),
@@ -78,6 +97,8 @@ impl Recorded {
         Self {
             attempt: None,
             command,
+            wrap: None,
+            secrets: secrets.map(|secret| secret.name.clone()).collect(),
             refused,
             environment: definition.environment,
             granted: workflow.resources(task).clone(),
@@ -108,6 +129,17 @@ impl Recorded {
         }
     }
 
+    /// What the site put around the command, with `…` where the command stands; none if nothing.
+    pub(crate) fn wrap_text(&self) -> Option<String> {
+        let wrap = self.wrap.as_ref()?;
+        Some(format!("{} … {}", quoted(&wrap.before), quoted(&wrap.after)).trim_end().to_owned())
+    }
+
+    /// Variables that hold a secret.
+    pub(crate) fn secrets(&self) -> &[String] {
+        &self.secrets
+    }
+
     /// What was set beyond what every task gets.
     pub(crate) fn own_environment(&self) -> impl Iterator<Item = (&str, &str)> {
         let own = self.environment.iter().filter(|(name, _)| !name.starts_with("FORESHARD_"));
@@ -123,9 +155,16 @@ impl Recorded {
         for (name, value) in &self.environment {
             text += &format!("export {name}={}\n", typed::word(value));
         }
-        match &self.command {
-            Some(Told::Shell(_)) => text + "set -e\n" + &self.command_text() + "\n",
-            Some(Told::Argv(_)) | None => text + &self.command_text() + "\n",
+        for name in &self.secrets {
+            text += &format!("# {name} holds a secret: set it by hand\n");
+        }
+        match (&self.command, &self.wrap) {
+            (Some(command), Some(wrap)) => {
+                let words = command.words();
+                text + &quoted(&[&wrap.before, &words[..], &wrap.after].concat()) + "\n"
+            }
+            (Some(Told::Shell(_)), None) => text + "set -e\n" + &self.command_text() + "\n",
+            (Some(Told::Argv(_)) | None, _) => text + &self.command_text() + "\n",
         }
     }
 

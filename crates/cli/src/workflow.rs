@@ -129,11 +129,31 @@ fn makers(workflow: &Workflow, path: &str) -> Vec<TaskId> {
     file.map(|file| workflow.producers(file).collect()).unwrap_or_default()
 }
 
-/// No task, template or file has this name.
+/// Why a template has no tasks, if there is one of this name that has none.
+#[must_use]
+pub(crate) fn why_empty(workflow: &Workflow, name: &str) -> Option<String> {
+    let named = workflow.templates().iter().find(|template| template.name == name)?;
+    if !tasks_named(workflow, name).is_empty() {
+        return None;
+    }
+    if let Some(off) = &named.off {
+        return Some(off.clone());
+    }
+    let source = &named.discovers.as_ref()?.from;
+    Some(format!("`{source}` has made no file for it, or not yet"))
+}
+
+/// No task, template or file has this name, or a template that has no tasks.
 #[must_use]
 pub(crate) fn unknown_target(workflow: &Workflow, name: &str) -> Failure {
+    if let Some(why) = why_empty(workflow, name) {
+        return Failure::invalid(format!("`{name}` has no tasks: {why}"));
+    }
     let failure = Failure::invalid(format!("`{name}` is no task of {}", workflow.name()));
     let base = name.split('[').next().unwrap_or(name);
+    if let Some(why) = why_empty(workflow, base) {
+        return failure.hint(format!("`{base}` has no tasks: {why}"));
+    }
     let names = || workflow.templates().iter().map(|template| template.name.as_str());
     let n = workflow.templates().len();
     match nearest(base, names()) {

@@ -44,7 +44,7 @@ pub(crate) fn why(args: &Why, screen: Screen) -> Result<Code, Failure> {
     })?;
     let tasks = workflow::tasks_named(&told.workflow, &args.task);
     match tasks[..] {
-        [] => Err(workflow::unknown_target(&told.workflow, &args.task)),
+        [] => none(args, &told, screen),
         [task] => one(args, &told, task, screen),
         _ => many(args, &told, &tasks, screen),
     }
@@ -74,6 +74,21 @@ struct Answer {
     environment_changes: Vec<String>,
     /// What the latest try was told to run.
     record: Recorded,
+}
+
+/// A template without tasks has an answer, too.
+fn none(args: &Why, told: &Told, screen: Screen) -> Result<Code, Failure> {
+    let Some(because) = workflow::why_empty(&told.workflow, &args.task) else {
+        return Err(workflow::unknown_target(&told.workflow, &args.task));
+    };
+    if args.json {
+        let group = account::Group { state: "without_tasks", because, n: 0, tasks: Vec::new() };
+        screen.print_json(&[group])?;
+    } else {
+        let name = screen.datum(Tone::Strong, &printable(&args.task));
+        screen.print(&format!("{name} has no tasks: {}\n", printable(&because)))?;
+    }
+    Ok(Code::Succeeded)
 }
 
 fn one(args: &Why, told: &Told, task: TaskId, screen: Screen) -> Result<Code, Failure> {
@@ -137,6 +152,12 @@ fn text(answer: &Answer, told: &Told, screen: Screen) -> String {
         .collect();
     if !set.is_empty() {
         text += &fact(style, "set", &set.join(" "));
+    }
+    if !record.secrets().is_empty() {
+        text += &fact(style, "secrets", &record.secrets().join(" "));
+    }
+    if let Some(wrap) = record.wrap_text() {
+        text += &fact(style, "wrapped in", &wrap);
     }
     let command = record.command_text();
     let lines: Vec<&str> = command.lines().collect();
