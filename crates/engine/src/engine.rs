@@ -20,6 +20,7 @@ use crate::input::{Command, Input, Observation, Report, ReuseVerdict};
 use crate::memory::MemoryTerms;
 use crate::outcome::{Manifest, Outcome, Usage};
 use crate::phase::{Phase, PhaseStep};
+use crate::planted::{self, Bug};
 use crate::ranges::TaskRanges;
 use crate::run_state::{InvalidHistory, LiveAttempt, RunState};
 use crate::task_state::TaskState;
@@ -117,7 +118,7 @@ impl Engine {
             }
         }
         let publishing = engine.committed_in(TaskState::Publishing);
-        if !publishing.is_empty() {
+        if !publishing.is_empty() && !planted::is(Bug::NoRepublish) {
             engine.perform(Action::Publish { attempts: publishing });
         }
         let tasks = engine.state.workflow().tasks();
@@ -125,6 +126,12 @@ impl Engine {
             tasks.filter(|&t| engine.state.task(t).state == TaskState::Checking).collect();
         engine.to_publish =
             engine.committed_in(TaskState::Committed).into_iter().map(AttemptId::task).collect();
+        if planted::is(Bug::ForgetChecks) {
+            engine.to_check.clear();
+        }
+        if planted::is(Bug::ForgetCommits) {
+            engine.to_publish.clear();
+        }
         if engine.state.phase == Phase::Cancelling {
             engine.kill_all();
         } else if engine.is_failing_fast() {
@@ -169,7 +176,7 @@ impl Engine {
             return output;
         }
         // In other phases a retry that is due stays due: nobody is to be woken for it.
-        let retries = self.state.phase == Phase::Running;
+        let retries = self.state.phase == Phase::Running && !planted::is(Bug::ForgetRetry);
         Output::WaitUntil(self.state.next_retry().filter(|_| retries))
     }
 
@@ -211,7 +218,7 @@ impl Engine {
             .state
             .held
             .iter()
-            .take_while(|&&(at, _)| at <= self.now)
+            .take_while(|&&(at, _)| at <= self.now || planted::is(Bug::NoPause))
             .map(|&(_, task)| task)
             .collect();
         if !due.is_empty() && self.state.phase == Phase::Running {
@@ -224,7 +231,8 @@ impl Engine {
         tasks.sort_unstable();
         tasks.dedup();
         tasks.retain(|&task| {
-            self.state.task(task).state == TaskState::Committed && self.state.has_all_inputs(task)
+            self.state.task(task).state == TaskState::Committed
+                && (self.state.has_all_inputs(task) || planted::is(Bug::PublishTooEarly))
         });
         self.ask_for_growth(&mut tasks);
         let number = |task: &TaskId| self.state.committed[task].number;
@@ -290,7 +298,7 @@ impl Engine {
             Observation::AllocationEnded { allocation } => self.on_allocation_ended(allocation),
             Observation::Reported { allocation, report } => self.on_report(allocation, report),
             Observation::Published { attempt } => {
-                if self.is_publishing(attempt) {
+                if self.is_publishing(attempt) || planted::is(Bug::PublishTwice) {
                     self.emit(Event::Published { attempts: vec![attempt] });
                 }
             }
@@ -321,6 +329,7 @@ impl Engine {
                     self.fail(attempt, cause, usage);
                 }
             }
+            Report::Returned { .. } if planted::is(Bug::LoseRevoked) => {}
             Report::Returned { attempt } => {
                 if self.live_in(attempt, allocation).is_some() {
                     self.emit(Event::AttemptRevoked { attempt });
@@ -358,7 +367,8 @@ impl Engine {
     /// The live attempt, if `attempt` is the current one and lives in `allocation`.
     fn live_in(&self, attempt: AttemptId, allocation: AllocationId) -> Option<&LiveAttempt> {
         let live = self.state.live.get(&attempt.task())?;
-        (live.number == attempt.number() && live.allocation == allocation).then_some(live)
+        let is_current = live.number == attempt.number() && live.allocation == allocation;
+        (is_current || planted::is(Bug::AcceptLateResult)).then_some(live)
     }
 
     fn is_publishing(&self, attempt: AttemptId) -> bool {
@@ -373,7 +383,9 @@ impl Engine {
         }
         let retries = self.state.workflow().retries(attempt.task());
         let used = self.state.task(attempt.task()).failures;
-        let can_retry = used < retries.count && !matches!(cause, FailureCause::MayHaveRun(_));
+        let more = u16::from(planted::is(Bug::OneRetryMore));
+        let can_retry =
+            used < retries.count + more && !matches!(cause, FailureCause::MayHaveRun(_));
         let pause = retries.pause(u32::from(used) + 1);
         let retry_at = can_retry.then(|| self.now + pause);
         self.give_up_what_built_on(attempt.task());
@@ -414,10 +426,18 @@ impl Engine {
     }
 
     pub(crate) fn lose_alone(&mut self, attempt: AttemptId, cause: LossCause, was_idle: bool) {
+        if planted::is(Bug::ChargeLoss) && cause == LossCause::KeeperDied {
+            return self.fail(attempt, FailureCause::Signal(9), Usage::default());
+        }
         let task = attempt.task();
         let losses = u32::from(self.state.task(task).losses);
-        let is_worn_out = losses >= self.state.options.losses_max && cause.is_held_against_task();
-        let final_cause = if !self.state.workflow().template(task).idempotent && !was_idle {
+        let is_worn_out = losses >= self.state.options.losses_max
+            && cause.is_held_against_task()
+            && !planted::is(Bug::LoseForEver);
+        let final_cause = if !self.state.workflow().template(task).idempotent
+            && !was_idle
+            && !planted::is(Bug::RepeatDoubtful)
+        {
             Some(FailureCause::MayHaveRun(cause))
         } else {
             is_worn_out.then_some(FailureCause::LostTooOften(losses + 1))
@@ -435,7 +455,7 @@ impl Engine {
     }
 
     fn on_publish_failed(&mut self, attempt: AttemptId, is_lost: bool, why: String) {
-        if !self.is_publishing(attempt) {
+        if !self.is_publishing(attempt) || planted::is(Bug::IgnorePublishFailure) {
             return;
         }
         let running = self.running_on(attempt.task());
@@ -484,7 +504,7 @@ impl Engine {
             | Phase::Paused
             | Phase::Finished(_) => return,
         };
-        if !self.close_allocations() {
+        if !self.close_allocations() && !planted::is(Bug::LeaveAllocations) {
             return;
         }
         match outcome {
@@ -508,7 +528,9 @@ impl Engine {
     }
 
     pub(crate) fn is_failing_fast(&self) -> bool {
-        self.state.options.fail_fast && self.state.count(TaskState::Failed) > 0
+        self.state.options.fail_fast
+            && self.state.count(TaskState::Failed) > 0
+            && !planted::is(Bug::IgnoreFailFast)
     }
 
     /// Tells allocations to end, once; true when none is left.
@@ -558,7 +580,7 @@ impl Engine {
             for attempt in unknown {
                 self.emit(Event::AttemptRevoked { attempt });
             }
-        } else if !unknown.is_empty() {
+        } else if !unknown.is_empty() && !planted::is(Bug::NoResend) {
             let leases = unknown.into_iter().map(|attempt| self.lease(attempt)).collect();
             self.perform(Action::Lease { allocation, leases });
         }
@@ -574,7 +596,9 @@ impl Engine {
         if self.state.allocations.get(&allocation).is_none_or(|row| !row.state.is_live()) {
             return;
         }
-        self.lose_all_of(allocation, cause, not_started);
+        if !planted::is(Bug::LoseAllocationOnly) {
+            self.lose_all_of(allocation, cause, not_started);
+        }
         self.emit(Event::AllocationLost { allocation, cause });
     }
 
@@ -599,7 +623,11 @@ impl Engine {
     ) {
         let lost = self.live_by_allocation(|_| true).remove(&allocation).unwrap_or_default();
         for attempt in lost {
-            self.lose(attempt, cause, not_started.contains(&attempt));
+            self.lose(
+                attempt,
+                cause,
+                not_started.contains(&attempt) || planted::is(Bug::TrustSilence),
+            );
         }
     }
 

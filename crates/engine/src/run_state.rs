@@ -24,6 +24,7 @@ use crate::input::{Command, MachineUsage};
 use crate::memory::MemoryTerms;
 use crate::outcome::Manifest;
 use crate::phase::{Phase, PhaseStep};
+use crate::planted::{self, Bug};
 use crate::ranges::TaskRanges;
 use crate::task_state::{Impossible, TaskState, TaskStep};
 use granting::Shortage;
@@ -429,7 +430,8 @@ impl RunState {
                 continue;
             }
             row.unmet = row.unmet.checked_sub(1).ok_or("a parent was published twice")?;
-            if row.unmet == 0 && row.state == TaskState::Waiting {
+            let left = u32::from(planted::is(Bug::SkipDependency));
+            if row.unmet <= left && row.state == TaskState::Waiting {
                 self.unblock(workflow, child, applied)?;
             }
         }
@@ -448,10 +450,11 @@ impl RunState {
         let is_decided = |state| !matches!(state, TaskState::Waiting | TaskState::Checking);
         let state_of = |parent: TaskId| self.tasks[parent.index()].state;
         let has_result = self.reusable.contains(task);
-        if has_result && !workflow.parents(task).map(state_of).all(is_decided) {
+        let is_hasty = planted::is(Bug::CompareTooEarly);
+        if has_result && !is_hasty && !workflow.parents(task).map(state_of).all(is_decided) {
             return Ok(());
         }
-        let is_reusable = has_result && self.has_all_inputs(task);
+        let is_reusable = has_result && (is_hasty || self.has_all_inputs(task));
         self.step(task, TaskStep::Unblocked { is_reusable })?;
         if is_reusable {
             applied.to_check.push(task);
@@ -501,7 +504,9 @@ impl RunState {
             if can_skip {
                 self.step(task, TaskStep::Skipped)?;
                 self.skipped_because.insert(task, root);
-                stack.extend(workflow.children(task));
+                if !planted::is(Bug::SkipChildrenOnly) {
+                    stack.extend(workflow.children(task));
+                }
             }
         }
         Ok(())
@@ -520,7 +525,9 @@ impl RunState {
             for task in workflow.tasks() {
                 let row = &mut self.tasks[task.index()];
                 if matches!(row.state, TaskState::Failed | TaskState::Skipped) {
-                    (row.failures, row.losses) = (0, 0);
+                    if !planted::is(Bug::KeepFailures) {
+                        (row.failures, row.losses) = (0, 0);
+                    }
                     let is_unblocked = row.unmet == 0;
                     self.give_oom_retries_back(task);
                     self.step(task, TaskStep::Reset { is_unblocked })?;
@@ -578,7 +585,8 @@ impl RunState {
             None => &mut self.unplaced,
         };
         let entry = (self.positions[shard.0 as usize], shard);
-        if row.ready > 0 && row.obstacles == 0 && row.leased == 0 {
+        if row.ready > 0 && row.obstacles == 0 && (row.leased == 0 || planted::is(Bug::GrantTwice))
+        {
             queue.insert(entry);
         } else {
             queue.remove(&entry);

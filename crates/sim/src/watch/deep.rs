@@ -29,6 +29,8 @@ pub(super) struct Deep {
     state: RunState,
     /// By task: own failures since it was last asked for anew.
     failures_now: BTreeMap<TaskId, u32>,
+    /// When the pause of a failed task will be over.
+    retry_at: BTreeMap<TaskId, Timestamp>,
     /// What each attempt read: by parent, the attempt that made it (0: an earlier run).
     read: BTreeMap<AttemptId, Vec<AttemptId>>,
     taken: Taken,
@@ -52,6 +54,7 @@ impl Deep {
         Self {
             state: RunState::new(Arc::clone(workflow)),
             failures_now: BTreeMap::new(),
+            retry_at: BTreeMap::new(),
             read: BTreeMap::new(),
             taken: Taken::new(),
             hasher: blake3::Hasher::new(),
@@ -62,6 +65,7 @@ impl Deep {
     pub(super) fn clear(&mut self, workflow: &Arc<Workflow>) {
         self.state = RunState::new(Arc::clone(workflow));
         self.failures_now.clear();
+        self.retry_at.clear();
         self.history = History::default();
     }
 
@@ -113,7 +117,20 @@ impl Deep {
             Event::AttemptFailed { attempt, cause, retry_at, .. } => {
                 self.count_failure(workflow, *attempt, cause, *retry_at)
             }
-            Event::AttemptLost { attempt, .. } => {
+            Event::AllocationRequested { zone, .. } => self.s9_no_more_than_wanted(*zone),
+            Event::RetriesDue { tasks } => {
+                for task in tasks {
+                    let due = self.retry_at.remove(task);
+                    let is_over = due.is_some_and(|due| due <= record.at);
+                    hold!(is_over, "S15", "{task} is tried again before its pause is over");
+                }
+                Ok(())
+            }
+            Event::AttemptLost { attempt, cause } => {
+                let losses = u32::from(self.state.task(attempt.task()).losses);
+                let most = self.state.options().losses_max;
+                let is_few = losses < most || !cause.is_held_against_task();
+                hold!(is_few, "S15", "{attempt} is lost, after {losses} losses of {most} at most");
                 let live = self.state.live().get(&attempt.task());
                 let is_idle = live.is_some_and(|live| live.started.is_none());
                 let idempotent = workflow.template(attempt.task()).idempotent;
@@ -152,6 +169,9 @@ impl Deep {
         let used = self.failures_now.entry(task).or_default();
         *used += 1;
         *self.history.failures.entry((generation, task)).or_default() += 1;
+        if let Some(at) = retry_at {
+            self.retry_at.insert(task, at);
+        }
         let is_left = *used <= u32::from(workflow.retries(task).count);
         let retries = retry_at.is_some();
         hold!(retries == is_left, "S15", "{attempt}, {used} failures, tried again: {retries}");
@@ -303,6 +323,16 @@ impl Deep {
             let is_there = row.is_some_and(|row| zone == Some(row.zone));
             hold!(is_there, "S7", "{shard} is granted outside {zone:?}");
         }
+        Ok(())
+    }
+
+    /// Capacity that may still be there counts, whether or not it has been heard of.
+    fn s9_no_more_than_wanted(&self, zone: ZoneId) -> Checked {
+        let wanted = self.state.allocations_wanted(zone);
+        let held = self.state.live_allocations(zone).count();
+        // Of those that a revision does not want any more, some may be about to end.
+        let is_fine = held == 0 || wanted.is_some();
+        hold!(is_fine, "S9", "one more allocation is asked for in {zone}, which holds {held}");
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use engine::cause::{FailureCause, LossCause};
 use engine::input::Report;
 use engine::outcome::Usage;
 use engine::shard::{End, HostInput, HostOutput, Urgency};
-use engine::{AllocationId, AttemptId, Observation};
+use engine::{AllocationId, AttemptId, Epoch, Observation};
 use spec::resources::MilliCpus;
 use spec::{Bytes, Duration, Resources, Timestamp};
 
@@ -21,6 +21,16 @@ const LEAVE_MAX: Duration = Duration::from_secs(4);
 const DEATH_MAX: Duration = Duration::from_millis(50);
 /// An observation that was lost is made up for within this time.
 const REREAD_MAX: u64 = 120_000_000;
+
+fn epoch_of(order: &HostInput) -> Option<Epoch> {
+    match order {
+        HostInput::Lease(epoch, _)
+        | HostInput::Revoke(epoch, _)
+        | HostInput::Kill(epoch, _)
+        | HostInput::Close(epoch) => Some(*epoch),
+        _ => None,
+    }
+}
 
 /// How long a task runs at a speed.
 fn runtime_at(runtime: Duration, speed: f64) -> Duration {
@@ -53,8 +63,32 @@ impl World<'_> {
     pub(super) fn take_orders(&mut self, keeper: u32) {
         while self.keepers[keeper as usize].stage == Stage::Up {
             let Some(order) = self.keepers[keeper as usize].orders.pop_front() else { break };
-            self.tell_keeper(keeper, order);
+            let newest = self.keepers[keeper as usize].host.epoch();
+            let is_stale = epoch_of(&order).is_some_and(|epoch| epoch < newest);
+            if is_stale && !self.options.faults.is_none() {
+                let checked = self.s7_stale_orders_do_nothing(keeper, order);
+                self.hold(checked);
+            } else {
+                self.tell_keeper(keeper, order);
+            }
         }
+    }
+
+    fn s7_stale_orders_do_nothing(
+        &mut self,
+        keeper: u32,
+        order: HostInput,
+    ) -> Result<(), Violation> {
+        let row = &mut self.keepers[keeper as usize];
+        let before = (row.host.wanted(), row.host.has_ended());
+        let epoch = row.host.epoch();
+        row.host.handle(row.clock(self.now), order);
+        let after = (row.host.wanted(), row.host.has_ended());
+        let is_silent = matches!(row.host.poll(), HostOutput::WaitUntil(_));
+        if is_silent && before == after && row.host.epoch() == epoch {
+            return Ok(());
+        }
+        Err(Violation::of("S7", format!("an order older than {epoch:?} is obeyed")))
     }
 
     pub(super) fn keeper_up(&mut self, keeper: u32) {
