@@ -304,7 +304,7 @@ impl World<'_> {
         let failure =
             self.truth.script(task).and_then(|script| script.failures.get(failures)).copied();
         let mut process = Process {
-            granted: self.workflow.resources(task).clone(),
+            granted: self.granted(keeper, attempt),
             slot,
             since: self.now,
             spawned: None,
@@ -326,6 +326,18 @@ impl World<'_> {
             }
         }
         self.fetch_inputs(keeper, attempt);
+    }
+
+    fn granted(&self, keeper: u32, attempt: AttemptId) -> Resources {
+        let sent = self.keepers[keeper as usize].memory.granted.get(&attempt).cloned();
+        let state = self.orchestrator.engine.as_ref().map(engine::Engine::state);
+        let known = || state.map(|state| state.granted(attempt.task()));
+        sent.or_else(known).unwrap_or_else(|| self.workflow.resources(attempt.task()).clone())
+    }
+
+    /// What a task cannot do without.
+    fn needs(&self, attempt: AttemptId) -> Bytes {
+        self.truth.script(attempt.task()).map_or(Bytes(0), |script| script.needs)
     }
 
     fn reads_wrong(&self, task: spec::TaskId) -> bool {
@@ -362,10 +374,14 @@ impl World<'_> {
     }
 
     fn spawned(&mut self, keeper: u32, attempt: AttemptId) -> Option<HostInput> {
+        let needs = self.needs(attempt);
         let row = &mut self.keepers[keeper as usize];
         let process = row.processes.get_mut(&attempt)?;
-        let failure = process.failure;
-        if failure.is_some() {
+        let is_short = process.is_short(needs);
+        let failure = process.failure.filter(|_| !is_short);
+        if is_short {
+            self.hits.count(Fault::OutOfMemory);
+        } else if failure.is_some() {
             let is_hang = failure == Some(Failure::Hang);
             self.hits.count(if is_hang { Fault::TaskHang } else { Fault::TaskFailure });
         }
@@ -384,6 +400,7 @@ impl World<'_> {
         let runtime = runtime_at(runtime, speed / slowness);
         let ending = |end| Happening::Ending(keeper, attempt, end);
         let what = match failure {
+            _ if is_short => Happening::Bursting(keeper, attempt),
             Some(Failure::Exit) => ending(End::Exit(7)),
             Some(Failure::Signal) => ending(End::Signal(11)),
             Some(Failure::OverLimit) => Happening::Bursting(keeper, attempt),
@@ -397,7 +414,15 @@ impl World<'_> {
     }
 
     pub(super) fn burst(&mut self, keeper: u32, attempt: AttemptId) {
-        let cause = FailureCause::LogTooLong(Bytes(1));
+        let needs = self.needs(attempt);
+        let process = self.keepers[keeper as usize].processes.get(&attempt);
+        let cause = match process.filter(|process| process.is_short(needs)) {
+            Some(Process { granted, .. }) => {
+                let (granted, used) = (granted.memory, granted.memory);
+                FailureCause::OutOfMemory { granted, used, bound: None }
+            }
+            None => FailureCause::LogTooLong(Bytes(1)),
+        };
         self.tell_keeper(keeper, HostInput::OverLimit(attempt, cause));
     }
 

@@ -1,14 +1,14 @@
 //! The orchestrator: the real engine, a journal in memory, crashes, resumes, zombies.
 
-use engine::action::Lease;
+use engine::action::{Grown, Lease};
 use engine::engine::Start;
-use engine::input::ReuseVerdict;
+use engine::input::{GrowthVerdict, ReuseVerdict};
 use engine::outcome::{Manifest, PublishedFile};
 use engine::phase::Phase;
 use engine::ranges::TaskRanges;
 use engine::shard::{HostInput, HostedLease};
 use engine::{Action, AttemptId, Engine, Epoch, Event, Input, Observation, Output, Record};
-use spec::{Bytes, Digest, Duration, TaskId};
+use spec::{Bytes, Digest, Duration, Resources, TaskId};
 use std::sync::Arc;
 
 use super::{Happening, World};
@@ -83,7 +83,7 @@ impl World<'_> {
                 options: self.options.run.clone(),
                 selected: self.options.selected.clone().unwrap_or_else(|| TaskRanges::all(n)),
                 reusable: self.options.reusable.clone(),
-                memory: engine::memory::MemoryTerms::default(),
+                memory: self.options.memory.clone(),
                 wanted: Vec::new(),
             };
             self.hold(checked);
@@ -273,15 +273,17 @@ impl World<'_> {
             Action::Allocate { allocation, zone } => self.allocate(allocation, zone),
             Action::Probe { allocation, .. } => self.probe(allocation),
             Action::Lease { allocation, leases } => {
-                let known: Vec<AttemptId> = if self.remembers {
-                    leases.iter().map(|lease| lease.attempt).collect()
+                let sent: Vec<(AttemptId, Resources)> = if self.remembers {
+                    leases.iter().map(|lease| (lease.attempt, lease.granted.clone())).collect()
                 } else {
                     Vec::new()
                 };
                 let hosted = leases.into_iter().map(|lease| self.hosted(lease)).collect();
                 if self.order(allocation, HostInput::Lease(epoch, hosted)) {
                     let keeper = self.keeper_of[&allocation] as usize;
-                    self.keepers[keeper].memory.known.extend(known);
+                    let memory = &mut self.keepers[keeper].memory;
+                    memory.known.extend(sent.iter().map(|&(attempt, _)| attempt));
+                    memory.granted.extend(sent);
                 }
             }
             Action::Revoke { allocation, attempts } => {
@@ -294,7 +296,13 @@ impl World<'_> {
                 self.order(allocation, HostInput::Close(epoch));
             }
             Action::Publish { attempts } => self.begin_publishing(attempts),
-            Action::ReadGrowth { .. } => unreachable!("the graphs here do not grow"),
+            Action::ReadGrowth { grown } => {
+                for Grown { task, attempt, .. } in grown {
+                    let verdict =
+                        GrowthVerdict::Unfit { why: "virtual tasks emit no tasks".to_owned() };
+                    self.observe(vec![Observation::GrowthRead { task, attempt, verdict }]);
+                }
+            }
             Action::CheckReuse { tasks } => {
                 for task in tasks {
                     let verdict = self.reuse_verdict(task);
