@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use engine::phase::Phase;
 use engine::task_state::TaskState;
 use serde::Serialize;
-use spec::{Bytes, Resources, Site, TaskId, Timestamp, Workflow};
+use spec::{Bytes, Site, TaskId, Timestamp, Workflow};
 
 use crate::quantity::{Moment, Seconds};
 use crate::summary::TaskRef;
@@ -308,10 +308,6 @@ impl Asked<'_> {
             memory_granted_bytes: Some(attempt.memory_granted).filter(|bytes| bytes.0 > 0),
             memory_peak_bytes: attempt.memory_peak.filter(|bytes| bytes.0 > 0),
         }
-    }
-
-    fn asks(&self, task: TaskId) -> &Resources {
-        self.workflow.resources(task)
     }
 }
 

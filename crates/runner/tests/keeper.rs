@@ -364,6 +364,27 @@ fn within_its_memory_a_task_is_what_it_would_be_without_a_limit_and_its_peak_is_
 }
 
 #[test]
+fn files_that_the_kernel_keeps_in_memory_are_not_what_a_task_needs() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let stat = rustix::fs::statfs(dir.path()).unwrap();
+    if stat.f_type == libc::TMPFS_MAGIC {
+        eprintln!("skipped: files are nowhere but in memory here");
+        return;
+    }
+    for limits in [Limits::ByKernel, Limits::BySampling] {
+        let mut kept = Kept::start_limiting(1, limits);
+        let file = dir.path().join("file").display().to_string();
+        let mut work =
+            kept.shell(1, &format!("head -c 100000000 /dev/zero > {file}; cat {file} | wc -c"));
+        work.granted.memory = Bytes(64 << 20);
+        kept.lease([work]);
+        let Report::Committed { usage, .. } = kept.end_of(1) else { panic!("{limits:?}") };
+        assert!(usage.memory_peak < Bytes(48 << 20), "{} {limits:?}", usage.memory_peak);
+        kept.close();
+    }
+}
+
+#[test]
 fn a_task_with_a_limit_that_somebody_kills_has_not_run_out_of_memory() {
     let mut kept = Kept::start_limiting(1, Limits::ByKernel);
     let mut dies = kept.shell(1, "kill -KILL $$");
