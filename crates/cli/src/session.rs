@@ -145,9 +145,11 @@ fn code_of(phase: Phase) -> Code {
         Phase::Finished(Outcome::Failed) => Code::TasksFailed,
         Phase::Finished(Outcome::Cancelled) => Code::Cancelled,
         Phase::Finished(Outcome::Stalled) => Code::Internal,
-        Phase::Paused | Phase::Draining { .. } | Phase::Running | Phase::Cancelling => {
-            Code::Interrupted
-        }
+        Phase::Paused
+        | Phase::Draining { .. }
+        | Phase::Running
+        | Phase::Cancelling
+        | Phase::Finishing(_) => Code::Interrupted,
     }
 }
 
@@ -259,9 +261,11 @@ fn tell(ending: &Ending, phase: Phase, run: &PastRun, screen: Screen) {
         Phase::Finished(Outcome::Failed) => screen.word(Tone::Bad, "failed"),
         Phase::Finished(Outcome::Cancelled) => screen.word(Tone::Doubtful, "cancelled"),
         Phase::Finished(Outcome::Stalled) => screen.word(Tone::Bad, "stalled"),
-        Phase::Paused | Phase::Draining { .. } | Phase::Running | Phase::Cancelling => {
-            screen.word(Tone::Doubtful, "interrupted")
-        }
+        Phase::Paused
+        | Phase::Draining { .. }
+        | Phase::Running
+        | Phase::Cancelling
+        | Phase::Finishing(_) => screen.word(Tone::Doubtful, "interrupted"),
     };
     screen.say(&format!("{word}: {}", ending.figures()));
     for hint in hints(ending, phase, run, workflow) {
@@ -304,7 +308,11 @@ fn hints(ending: &Ending, phase: Phase, run: &PastRun, workflow: &Workflow) -> V
             hints.push("this is a defect of foreshard; please report it".to_owned());
         }
         Phase::Finished(Outcome::Succeeded | Outcome::Cancelled) => {}
-        Phase::Paused | Phase::Draining { .. } | Phase::Running | Phase::Cancelling => {
+        Phase::Paused
+        | Phase::Draining { .. }
+        | Phase::Running
+        | Phase::Cancelling
+        | Phase::Finishing(_) => {
             hints.push(format!("`foreshard resume {}` goes on with it", run.words()));
         }
     }

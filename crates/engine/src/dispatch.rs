@@ -86,10 +86,12 @@ impl Engine {
 
     /// Whether anything new may start.
     pub(crate) fn may_start(&self) -> bool {
-        let is_planted = planted::is(Bug::StartAfterCancel);
-        let is_open = self.state.phase == Phase::Running
-            || is_planted && self.state.phase == Phase::Cancelling;
-        is_open && !self.is_failing_fast()
+        match self.state.phase {
+            Phase::Running => !self.is_failing_fast(),
+            Phase::Finishing(_) => true,
+            Phase::Cancelling => planted::is(Bug::StartAfterCancel) && !self.is_failing_fast(),
+            Phase::Draining { .. } | Phase::Paused | Phase::Finished(_) => false,
+        }
     }
 
     /// What the run holds in a zone or has asked for there, without what was told to end.

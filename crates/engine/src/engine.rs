@@ -176,8 +176,8 @@ impl Engine {
             return output;
         }
         // In other phases a retry that is due stays due: nobody is to be woken for it.
-        let retries = self.state.phase == Phase::Running && !planted::is(Bug::ForgetRetry);
-        Output::WaitUntil(self.state.next_retry().filter(|_| retries))
+        let next = self.retries().next().filter(|_| !planted::is(Bug::ForgetRetry));
+        Output::WaitUntil(next.map(|(at, _)| at))
     }
 
     /// What is known of the run.
@@ -210,20 +210,25 @@ impl Engine {
             self.perform(Action::CheckReuse { tasks });
         }
         self.dispatch();
-        self.conclude();
+        if self.conclude() {
+            self.dispatch();
+        }
     }
 
     fn release_retries(&mut self) {
-        let due: Vec<TaskId> = self
-            .state
-            .held
-            .iter()
-            .take_while(|&&(at, _)| at <= self.now || planted::is(Bug::NoPause))
-            .map(|&(_, task)| task)
-            .collect();
-        if !due.is_empty() && self.state.phase == Phase::Running {
-            self.emit(Event::RetriesDue { tasks: due });
+        let due = self.retries().take_while(|&(at, _)| at <= self.now || planted::is(Bug::NoPause));
+        let tasks: Vec<TaskId> = due.map(|(_, task)| task).collect();
+        if !tasks.is_empty() {
+            self.emit(Event::RetriesDue { tasks });
         }
+    }
+
+    /// The retries that are waited for, the next one first.
+    fn retries(&self) -> impl Iterator<Item = (Timestamp, TaskId)> {
+        let are_due = matches!(self.state.phase, Phase::Running | Phase::Finishing(_));
+        let is_finishing = self.state.finals().is_some();
+        let held = self.state.held.iter().copied().filter(move |_| are_due);
+        held.filter(move |&(_, task)| self.state.is_final(task) == is_finishing)
     }
 
     fn publish_commits(&mut self) {
@@ -485,32 +490,57 @@ impl Engine {
         }
     }
 
-    /// Ends or pauses the run when nothing is left to wait for.
-    fn conclude(&mut self) {
+    /// Ends or pauses the run when nothing is left to wait for; before the end come final tasks:
+    /// true when they have just become due.
+    fn conclude(&mut self) -> bool {
+        let or_failed = |outcome| {
+            let failed = self.state.count(TaskState::Failed) > 0;
+            Some(if failed { Outcome::Failed } else { outcome })
+        };
+        let n_left = self.state.n_unfinished() - self.state.n_open_finals();
         let outcome = match self.state.phase {
-            Phase::Running if self.is_idle() && self.state.n_unfinished() == 0 => {
-                let failed = self.state.count(TaskState::Failed) > 0;
-                Some(if failed { Outcome::Failed } else { Outcome::Succeeded })
-            }
-            Phase::Running if self.is_stalled() => {
-                let failed = self.state.count(TaskState::Failed) > 0;
-                Some(if failed { Outcome::Failed } else { Outcome::Stalled })
-            }
+            Phase::Running if self.is_idle() && n_left == 0 => or_failed(Outcome::Succeeded),
+            Phase::Running if self.is_stalled() => or_failed(Outcome::Stalled),
             Phase::Cancelling if self.is_idle() => Some(Outcome::Cancelled),
+            Phase::Finishing(outcome) if self.are_finals_over() => match outcome {
+                Outcome::Cancelled => Some(outcome),
+                outcome => or_failed(outcome),
+            },
             Phase::Draining { .. } if self.is_idle() => None,
             Phase::Running
             | Phase::Draining { .. }
             | Phase::Cancelling
+            | Phase::Finishing(_)
             | Phase::Paused
-            | Phase::Finished(_) => return,
+            | Phase::Finished(_) => return false,
         };
+        if let Some(outcome) = outcome.filter(|_| self.state.finals_wait()) {
+            // Those that were told to end would only give back what they are granted.
+            if self.is_closing && !self.close_allocations() {
+                return false;
+            }
+            self.emit(Event::FinalsDue { outcome });
+            self.is_closing = false;
+            return true;
+        }
         if !self.close_allocations() && !planted::is(Bug::LeaveAllocations) {
-            return;
+            return false;
         }
         match outcome {
             Some(outcome) => self.emit(Event::RunFinished { outcome }),
             None => self.emit(Event::RunPaused),
         }
+        false
+    }
+
+    /// Whether final tasks have ended, or nothing can start those that are left.
+    fn are_finals_over(&self) -> bool {
+        let can_start = || {
+            self.retries().next().is_some()
+                || !self.state.unplaced.is_empty()
+                || self.state.has_waiting()
+        };
+        self.is_idle() && (self.state.n_open_finals() == 0 || !can_start())
     }
 
     fn is_idle(&self) -> bool {

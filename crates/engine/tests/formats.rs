@@ -147,6 +147,7 @@ fn samples() -> Vec<Event> {
             Event::TaskReused { .. } | Event::TaskChanged { .. } => {}
             Event::WorkflowGrown { .. } => {}
             Event::CommandAccepted { .. } | Event::RunPaused | Event::RunFinished { .. } => {}
+            Event::FinalsDue { .. } => {}
             Event::MachineMeasured { .. } => {}
         }
     }
@@ -199,6 +200,7 @@ fn events_of_runs() -> Vec<Event> {
     events.extend(commands.map(|command| Event::CommandAccepted { command }));
     let outcomes = [Outcome::Succeeded, Outcome::Failed, Outcome::Cancelled, Outcome::Stalled];
     events.extend(outcomes.map(|outcome| Event::RunFinished { outcome }));
+    events.push(Event::FinalsDue { outcome: Outcome::Failed });
     events
 }
 

@@ -237,7 +237,10 @@ impl Asked<'_> {
             return "nobody drives the run".to_owned();
         }
         match state.phase() {
-            Phase::Running => {}
+            Phase::Running if state.is_final(task) => {
+                return "it runs when all others have ended".to_owned();
+            }
+            Phase::Running | Phase::Finishing(_) => {}
             Phase::Draining { .. } | Phase::Paused => {
                 return "the run pauses, and starts nothing new".to_owned();
             }

@@ -71,6 +71,9 @@ fn phrase(workflow: &Workflow, record: &Record) -> String {
             format!("{} adds {}", workflow.task_name(*by), plural(zones.len(), "task", "tasks"))
         }
         Event::CommandAccepted { command } => command_phrase(*command).to_owned(),
+        Event::FinalsDue { outcome } => {
+            format!("{}; final tasks follow", outcome_phrase(*outcome))
+        }
         Event::RunPaused => "run paused; it can be resumed".to_owned(),
         Event::RunFinished { outcome } => outcome_phrase(*outcome).to_owned(),
     }

@@ -72,7 +72,11 @@ fn decide(
     let cache = Cache::open(project);
     let digests = cache.digests(project)?;
     let mut decisions = Vec::with_capacity(workflow.n_tasks());
-    for task in plan::rank::topological_order(workflow).into_iter().filter(|&t| is_selected(t)) {
+    let mut tasks = plan::rank::topological_order(workflow);
+    tasks.retain(|&task| is_selected(task));
+    // Nothing says so in the graph, but final tasks come last.
+    tasks.sort_by_key(|&task| workflow.is_final(task));
+    for task in tasks {
         let (decision, why) = decide_one(keys, past, &pretence, task, &digests);
         if let Decision::Reuse { .. } = decision {
             let name = workflow.task_name(task);
@@ -109,6 +113,9 @@ fn decide_one(
     digests: &Digests<'_>,
 ) -> (Decision, String) {
     let workflow = keys.workflow;
+    if workflow.is_final(task) {
+        return (Decision::Run, "it runs when all others have ended".to_owned());
+    }
     if !reuse::can_be_reused(workflow, task) {
         return (Decision::Run, "it declares no files, so it always runs".to_owned());
     }

@@ -159,7 +159,8 @@ fn digest_of_manifest(outputs: &Manifest) -> Digest {
 /// Whether there is anything by which a result could be known again.
 #[must_use]
 pub fn can_be_reused(workflow: &Workflow, task: TaskId) -> bool {
-    !workflow.inputs(task).is_empty() || !workflow.outputs(task).is_empty()
+    let has_files = !workflow.inputs(task).is_empty() || !workflow.outputs(task).is_empty();
+    has_files && !workflow.is_final(task)
 }
 
 /// Compares an earlier result with what would be run now, and with what is on disk.

@@ -354,7 +354,7 @@ fn prepare_inputs(loaded: &Loaded) -> Result<InitialFiles, Error> {
     Ok(initial)
 }
 
-/// The wanted tasks and all they need.
+/// The wanted tasks and all they need, and final tasks, which run at the end of any run.
 #[must_use]
 pub fn select(workflow: &Workflow, targets: &[TaskId]) -> TaskRanges {
     if targets.is_empty() {
@@ -362,6 +362,7 @@ pub fn select(workflow: &Workflow, targets: &[TaskId]) -> TaskRanges {
     }
     let mut is_wanted = vec![false; workflow.n_tasks()];
     let mut stack = targets.to_vec();
+    stack.extend(workflow.final_tasks());
     while let Some(task) = stack.pop() {
         if !std::mem::replace(&mut is_wanted[task.index()], true) {
             stack.extend(workflow.parents(task));

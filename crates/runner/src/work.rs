@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use engine::action::Lease;
-use engine::{Manifest, RunState};
+use engine::{Manifest, Outcome, RunState};
 use spec::assemble::compile_glob;
 use spec::command::{Bindings, RenderedCommand};
 use spec::files::FileKind;
@@ -20,10 +20,18 @@ use crate::process::{ALLOCATION_MARK, ATTEMPT_MARK};
 use crate::protocol::{Work, WorkCommand, WorkPlace, Wrap};
 use crate::run_dir::RunDir;
 
+/// What tells a final task how all else ended.
+const OUTCOME: &str = "FORESHARD_OUTCOME";
+
 /// What tasks have published, in a run or in a plan of one.
 pub trait Published {
     /// The outputs of a task; empty if it has none.
     fn outputs(&self, task: TaskId) -> &Manifest;
+
+    /// How all else ended, once final tasks are due.
+    fn finals(&self) -> Option<Outcome> {
+        None
+    }
 
     /// Whether the task was run rather than found unchanged.
     fn has_run(&self, task: TaskId) -> bool;
@@ -32,6 +40,10 @@ pub trait Published {
 impl Published for RunState {
     fn outputs(&self, task: TaskId) -> &Manifest {
         Self::outputs(self, task)
+    }
+
+    fn finals(&self) -> Option<Outcome> {
+        Self::finals(self)
     }
 
     fn has_run(&self, task: TaskId) -> bool {
@@ -89,7 +101,9 @@ impl WorkMaker {
             run: &self.run_dir.id(),
         };
         let command = workflow.command(task, &bindings).map_err(|error| error.to_string())?;
-        let env = workflow.environment(task, &bindings).map_err(|error| error.to_string())?;
+        let mut env = workflow.environment(task, &bindings).map_err(|error| error.to_string())?;
+        let outcome = published.finals().filter(|_| template.is_final);
+        env.extend(outcome.map(|outcome| (OUTCOME.to_owned(), outcome.word().to_owned())));
         let place = self.place(template.workdir.as_deref(), files, outputs);
         let wrap = self.wrap(workflow, lease, self.site.zone(zone), &place, &env)?;
         Ok(Work {

@@ -37,6 +37,7 @@ pub fn workflow() -> Value {
         ]))),
         "defaults": about("fields for all tasks that do not say otherwise", reference("common")),
         "tasks": about("name: task; the order does not matter", map_of(reference("task"))),
+        "final": about("tasks that run when all others have ended, however that was", map_of(reference("task"))),
     });
     let mut schema = object(fields(root), &["foreshard"]);
     schema["anyOf"] = json!([{"required": ["tasks"]}, {"required": ["include"]}]);

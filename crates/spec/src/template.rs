@@ -308,6 +308,8 @@ pub struct Template {
     pub discovers: Option<Discovery>,
     /// The task whose success brought these tasks into the graph; none for those of the file.
     pub grown_by: Option<TaskId>,
+    /// Whether it stands below `final:`, and so runs when all else has ended.
+    pub is_final: bool,
     /// The parameters of the file it stands in, if that is not the workflow's own file.
     pub params: Option<Arc<BTreeMap<String, Value>>>,
     /// Why no task is made of it, if its `when` does not hold.
@@ -353,6 +355,7 @@ impl Default for Template {
             emits: None,
             discovers: None,
             grown_by: None,
+            is_final: false,
             params: None,
             off: None,
             source: SourceId::MAIN,

@@ -73,6 +73,19 @@ impl Workflow {
         self.template(task).params.as_deref().unwrap_or(&self.params)
     }
 
+    /// Whether a task runs when all others have ended, however that was.
+    #[must_use]
+    pub fn is_final(&self, task: TaskId) -> bool {
+        self.template(task).is_final
+    }
+
+    /// All tasks that do.
+    pub fn final_tasks(&self) -> impl Iterator<Item = TaskId> {
+        let ids = (0..self.templates.len()).map(TemplateId::from_index);
+        let finals = ids.filter(|id| self.templates[id.index()].is_final);
+        finals.flat_map(|id| self.tasks_of(id))
+    }
+
     /// How many tasks.
     #[must_use]
     pub fn n_tasks(&self) -> usize {

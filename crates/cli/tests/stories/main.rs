@@ -8,6 +8,7 @@ mod checking;
 mod cleaning;
 mod comparing;
 mod composing;
+mod finishing;
 mod growing;
 mod interrupting;
 mod memory;

@@ -281,7 +281,11 @@ impl<'p> World<'p> {
                 self.violation.is_none() && self.is_over()
             }
             Phase::Finished(_) => true,
-            Phase::Running | Phase::Draining { .. } | Phase::Paused | Phase::Cancelling => false,
+            Phase::Running
+            | Phase::Draining { .. }
+            | Phase::Paused
+            | Phase::Cancelling
+            | Phase::Finishing(_) => false,
         }
     }
 

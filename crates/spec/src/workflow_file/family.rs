@@ -40,7 +40,10 @@ impl<'d> Families<'d> {
         let mut emitted: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
         for (index, draft) in drafts.iter().enumerate() {
             by_name.entry(&draft.template.name).or_default().push(index);
-            // The name of an include stands for all that is in it.
+            // The name of an include stands for all that is in it, until the end.
+            if draft.template.is_final {
+                continue;
+            }
             let prefix = &draft.template.name[..draft.prefix];
             for (dot, _) in prefix.match_indices('.') {
                 by_name.entry(&prefix[..dot]).or_default().push(index);
