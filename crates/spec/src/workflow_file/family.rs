@@ -154,15 +154,19 @@ impl<'d> Families<'d> {
         tasks
     }
 
-    /// These declarations and, over and over, what their tasks emitted.
+    /// These declarations and, over and over, what their tasks emitted and what was discovered for
+    /// these.
     fn with_emitted(&self, drafts: &[usize]) -> Vec<usize> {
-        let mut all = drafts.to_vec();
+        let mut seen: BTreeSet<usize> = drafts.iter().copied().collect();
+        let mut all: Vec<usize> = seen.iter().copied().collect();
         let mut next = 0;
         while let Some(&draft) = all.get(next) {
             next += 1;
-            let tasks = self.tasks(draft);
-            let emitted = self.emitted.range(tasks).flat_map(|(_, drafts)| drafts);
-            all.extend(emitted.copied());
+            let emitted = self.emitted.range(self.tasks(draft)).flat_map(|(_, drafts)| drafts);
+            let template = &self.drafts[draft].template;
+            let discovered =
+                if template.discovers.is_some() { self.named(&template.name) } else { &[] };
+            all.extend(emitted.chain(discovered).filter(|&&more| seen.insert(more)));
         }
         all
     }
