@@ -5,4 +5,5 @@
 mod copy;
 mod licences;
 mod small;
+mod surroundings;
 mod variants;
