@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use engine::action::Lease;
 use engine::{Manifest, Outcome, RunState};
 use spec::assemble::compile_glob;
+use spec::command::render::check_total;
 use spec::command::{Bindings, RenderedCommand};
 use spec::files::FileKind;
 use spec::site::Zone;
@@ -106,6 +107,7 @@ impl WorkMaker {
         env.extend(outcome.map(|outcome| (OUTCOME.to_owned(), outcome.word().to_owned())));
         let place = self.place(template.workdir.as_deref(), files, outputs);
         let wrap = self.wrap(workflow, lease, self.site.zone(zone), &place, &env)?;
+        check_size(&command, wrap.as_ref(), &env)?;
         Ok(Work {
             attempt: lease.attempt,
             after: lease.after.clone(),
@@ -118,6 +120,7 @@ impl WorkMaker {
             secrets: template.secrets.clone(),
             env,
             place,
+            refuses_empty: !template.empty_outputs,
             timeout: template.timeout,
             is_idempotent: lease.is_idempotent,
             may_be_empty: may_be_empty(workflow, task),
@@ -283,6 +286,22 @@ impl WorkMaker {
             }
         }
     }
+}
+
+/// The system passes command and environment on together, or not at all.
+fn check_size(
+    command: &RenderedCommand,
+    wrap: Option<&Wrap>,
+    env: &[(String, String)],
+) -> Result<(), String> {
+    let command = match command {
+        RenderedCommand::Shell(script) => std::slice::from_ref(script),
+        RenderedCommand::Argv(argv) => argv,
+    };
+    let around = wrap.into_iter().flat_map(|wrap| wrap.before.iter().chain(&wrap.after));
+    let words = command.iter().chain(around).map(String::len);
+    let variables = env.iter().map(|(name, value)| name.len() + 1 + value.len());
+    check_total(words.chain(variables)).map_err(|error| error.to_string())
 }
 
 /// Variables of the machine that hold secrets of some task; a task is given only its own.

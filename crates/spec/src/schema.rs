@@ -136,6 +136,7 @@ fn common_fields() -> Vec<(String, Value)> {
         "timeout": duration("killed after this long, which is a failure of its own"),
         "env": about("variables of the command", map_of(scalar())),
         "env_from": about("outside variables that, when they change, make it run again", texts()),
+        "empty_outputs": about("false: an output that is empty is a failure", filled("boolean")),
         "workdir": about("where the command starts", text()),
         "setup": about("lines for the same shell, before the command", texts()),
         "image": about("what the command runs in; the site says how", text()),

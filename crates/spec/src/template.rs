@@ -294,6 +294,8 @@ pub struct Template {
     pub priority: i32,
     /// `critical`: the author wants it checked by a shadow.
     pub critical: bool,
+    /// `empty_outputs`: whether an output may be empty.
+    pub empty_outputs: bool,
     /// `idempotent`: whether running it twice is harmless.
     pub idempotent: bool,
     /// `retries`.
@@ -348,6 +350,7 @@ impl Default for Template {
             estimate: Per::Same(None),
             priority: 0,
             critical: false,
+            empty_outputs: true,
             idempotent: true,
             retries: Retries::default(),
             memory: MemoryGrowth::default(),

@@ -12,6 +12,7 @@ mod finishing;
 mod growing;
 mod interrupting;
 mod memory;
+mod limits;
 mod running;
 mod secrets;
 mod stage;
