@@ -46,6 +46,65 @@ tasks:
 }
 
 #[test]
+fn outputs_that_are_no_plain_files_are_refused_and_never_waited_for() {
+    if !can_use("python3") {
+        return;
+    }
+    let bind = "import socket; socket.socket(socket.AF_UNIX).bind('socket')";
+    let kinds = [
+        ("pipe", "mkfifo {outputs}", "is a named pipe"),
+        ("socket", &*format!("python3 -c \"{bind}\""), "is a socket"),
+        ("link", "ln -s /etc/passwd {outputs}", "is a symbolic link"),
+        ("hard", "ln {project}/w.yaml {outputs}", "is a hard link"),
+        ("setuid", "touch {outputs}; chmod u+s {outputs}", "is setuid"),
+        ("sparse", "truncate -s 1T {outputs}", "is sparse: 1099511627776 bytes"),
+        (
+            "deep/",
+            "p={outputs}; i=0; while [ $i -lt 200 ]; do p=$p/d; i=$((i+1)); done; mkdir -p $p",
+            "deeper than",
+        ),
+        ("pipes/", "mkdir -p {outputs}; mkfifo {outputs}/p", "is a named pipe"),
+        ("around/", "rmdir around; ln -s / around", "is a symbolic link"),
+    ];
+    let mut workflow = "foreshard: 1\nname: kinds\ntasks:\n".to_owned();
+    for (output, run, _) in kinds {
+        let name = output.trim_end_matches('/');
+        workflow += &format!(
+            "  {name}:\n    run: |\n      {run}\n    outputs: {output}\n    timeout: 60s\n"
+        );
+    }
+    let stage = Stage::with(&[("w.yaml", &workflow)]);
+    let told = stage.foreshard(&["run", "w.yaml"]).ends(1);
+    for (output, _, why) in kinds {
+        let line = told.err.lines().find(|line| line.contains(&format!("output {output}")));
+        assert!(line.is_some_and(|line| line.contains(why)), "{output}: {why}\n{}", told.err);
+        assert!(!stage.has(output.trim_end_matches('/')), "{output}");
+    }
+}
+
+/// Writes one to three gigabytes, and takes them away again.
+#[test]
+fn a_log_without_end_is_stopped_and_others_do_not_notice() {
+    let stage = Stage::with(&[(
+        "w.yaml",
+        "foreshard: 1
+name: log
+tasks:
+  endless: {run: 'yes', timeout: 120s}
+  other: {run: 'sleep 1; echo fine > {outputs}', outputs: other}
+",
+    )]);
+    let disk = rustix::fs::statvfs(stage.path(".")).unwrap();
+    if disk.f_bavail * disk.f_frsize < 16 << 30 {
+        eprintln!("skipped: there are no 16 GiB to spare");
+        return;
+    }
+    let told = stage.foreshard(&["run", "w.yaml", "-j", "2"]).ends(1);
+    told.says("endless failed: wrote more than 1 GiB of log").says("other succeeded");
+    stage.foreshard(&["logs", "endless", "--lines", "2"]).ends(0).prints("y\ny");
+}
+
+#[test]
 fn a_disk_that_a_task_fills_stops_the_run_in_order_and_with_room_again_it_goes_on() {
     let workflow = "foreshard: 1
 name: full
