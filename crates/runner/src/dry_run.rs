@@ -47,6 +47,48 @@ pub fn of(
         .map_err(|source| Error::Io { what: "open the project", source })
 }
 
+/// Tasks that a run would add, as far as that can be told before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// One for each file that another task makes.
+    Discovered {
+        /// The fan-out.
+        template: String,
+        /// The task that makes the files.
+        from: String,
+        /// Which of them.
+        pattern: String,
+        /// How many of them earlier runs have left results of.
+        known: usize,
+    },
+    /// Whatever this task's file declares.
+    Emitted {
+        /// The task.
+        by: String,
+    },
+}
+
+/// What is not known yet of a workflow.
+#[must_use]
+pub fn awaited(loaded: &Loaded) -> Vec<Awaited> {
+    let workflow = &loaded.workflow;
+    if !workflow.can_grow() {
+        return Vec::new();
+    }
+    let past = Past::read(&loaded.project, workflow);
+    let awaited = workflow.templates().iter().flat_map(|template| {
+        let discovered = template.discovers.as_ref().map(|discovery| Awaited::Discovered {
+            template: template.name.clone(),
+            from: discovery.from.clone(),
+            pattern: discovery.glob.clone(),
+            known: past.count_of(&template.name),
+        });
+        let emitted = template.emits.map(|_| Awaited::Emitted { by: template.name.clone() });
+        discovered.into_iter().chain(emitted)
+    });
+    awaited.collect()
+}
+
 /// Finds initial inputs; their digests are only needed for comparing.
 fn look_at_inputs(loaded: &Loaded, past: &Past) -> Result<InitialFiles, Error> {
     let (project, workflow) = (&loaded.project, &*loaded.workflow);

@@ -59,6 +59,7 @@ pub(crate) fn tell(
         zones: site.zones.iter().map(ZoneFigures::of).collect(),
         memory: StartMemory::of(workflow, &demand::terms(&loaded.project, workflow, site)),
         decisions: DryRun::of(workflow, &decided, Detail::Auto),
+        to_come: dry_run::awaited(loaded).iter().map(ToCome::of).collect(),
     };
     if asked.is_json {
         screen.print_json(&told)?;
@@ -72,10 +73,55 @@ pub(crate) fn tell(
 struct Told<'a> {
     #[serde(flatten)]
     decisions: DryRun,
+    /// Tasks that a run would add.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    to_come: Vec<ToCome>,
     zones: Vec<ZoneFigures<'a>>,
     /// Of templates whose memory is a guess or was learned.
     memory: Vec<StartMemory>,
     bound: Bound,
+}
+
+/// What is not known before some task has run.
+#[derive(Serialize)]
+struct ToCome {
+    /// The task whose files or file decide.
+    by: String,
+    /// The fan-out that they become tasks of; none where a file declares them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pattern: Option<String>,
+    /// How many of them earlier runs have left results of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<usize>,
+}
+
+impl ToCome {
+    fn of(awaited: &dry_run::Awaited) -> Self {
+        match awaited.clone() {
+            dry_run::Awaited::Discovered { template, from, pattern, known } => {
+                let (template, pattern) = (Some(template), Some(pattern));
+                Self { by: from, template, pattern, known: Some(known) }
+            }
+            dry_run::Awaited::Emitted { by } => {
+                Self { by, template: None, pattern: None, known: None }
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        let by = printable(&self.by);
+        let (Some(template), Some(pattern)) = (&self.template, &self.pattern) else {
+            return format!("{by} adds the tasks that its file will declare\n");
+        };
+        let known = match self.known {
+            None | Some(0) => "how many is not known".to_owned(),
+            Some(n) => format!("{n} in earlier runs"),
+        };
+        let (template, pattern) = (printable(template), printable(pattern));
+        format!("{template}: one task for each {pattern} of {by}; {known}\n")
+    }
 }
 
 #[derive(Serialize)]
@@ -100,6 +146,9 @@ struct Bound {
 impl Told<'_> {
     fn text(&self, screen: Screen) -> String {
         let mut text = self.decisions.text();
+        for to_come in &self.to_come {
+            text += &to_come.text();
+        }
         for zone in &self.zones {
             text += &zone.text();
         }
