@@ -21,12 +21,14 @@ use crate::start::{self, Error};
 use crate::work::{Published, WorkMaker};
 
 /// Decides for every wanted task, in topological order; all are wanted if `targets` is empty.
+/// `images` are what those of the workflow were found to be.
 ///
 /// # Errors
 /// What would keep a run from beginning.
 pub fn of(
     loaded: &Loaded,
     site: &Site,
+    images: &Images,
     targets: &[TaskId],
     is_fresh: bool,
 ) -> Result<Vec<TaskDecision>, Error> {
@@ -35,7 +37,7 @@ pub fn of(
     let maker = WorkMaker {
         project: project.root().to_string_lossy().into_owned(),
         run_dir: project.run(""),
-        images: Images::find(project, workflow, site)?,
+        images: images.clone(),
         site: site.clone(),
         initial: look_at_inputs(loaded, &past)?,
         replayer: String::new(),

@@ -5,6 +5,8 @@ use report::dry_run::{Detail, DryRun};
 use report::printable::printable;
 use report::quantity::{Seconds, plural};
 use report::start_memory::StartMemory;
+use report::surroundings::Surroundings;
+use runner::images::Images;
 use runner::load::Loaded;
 use runner::start::Error as Refused;
 use runner::{demand, dry_run};
@@ -17,6 +19,9 @@ use crate::exit_code::Code;
 use crate::failure::Failure;
 use crate::screen::{Screen, Tone};
 use crate::{refusal, site, workflow};
+
+/// Of so many templates is said what their commands run in; the JSON names all.
+const SURROUNDINGS_MAX: usize = 40;
 
 /// What a plan is wanted of.
 pub(crate) struct Asked {
@@ -53,11 +58,16 @@ pub(crate) fn tell(
     let workflow = &loaded.workflow;
     let refused = |error| refusal::tell(error, Some(loaded), screen);
     plan::make(workflow, site).map_err(|wishes| refused(Refused::Infeasible(wishes)))?;
-    let decided = dry_run::of(loaded, site, &asked.targets, asked.is_fresh).map_err(refused)?;
+    let images = Images::find(&loaded.project, workflow, site)
+        .map_err(|error| refused(Refused::Image(error)))?;
+    let decided =
+        dry_run::of(loaded, site, &images, &asked.targets, asked.is_fresh).map_err(refused)?;
+    let find = |name: &str| images.get(name).map(|found| (found.reference.clone(), found.digest));
     let told = Told {
         bound: Bound::of(workflow, site, &decided),
         zones: site.zones.iter().map(ZoneFigures::of).collect(),
         memory: StartMemory::of(workflow, &demand::terms(&loaded.project, workflow, site)),
+        surroundings: Surroundings::of(workflow, Some(site), Some(&find)),
         decisions: DryRun::of(workflow, &decided, Detail::Auto),
         to_come: dry_run::awaited(loaded).iter().map(ToCome::of).collect(),
     };
@@ -77,6 +87,8 @@ struct Told<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     to_come: Vec<ToCome>,
     zones: Vec<ZoneFigures<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    surroundings: Vec<Surroundings>,
     /// Of templates whose memory is a guess or was learned.
     memory: Vec<StartMemory>,
     bound: Bound,
@@ -151,6 +163,9 @@ impl Told<'_> {
         }
         for zone in &self.zones {
             text += &zone.text();
+        }
+        for around in self.surroundings.iter().take(SURROUNDINGS_MAX) {
+            text += &format!("{}: {}\n", printable(&around.template), around.text());
         }
         for memory in &self.memory {
             text += &memory.text();

@@ -40,6 +40,16 @@ fn a_command_runs_inside_its_image_inside_the_wrap_of_its_zone() {
     stage.foreshard(&RUN).ends(0);
     assert_eq!(stage.read("a"), "one\na 1 0\n");
     assert_eq!(stage.read("b"), "");
+    let plan = stage.foreshard(&["plan", "w.yaml", "--site", "site.yaml"]).ends(0);
+    plan.prints("a: image tools/one (").prints("b: through env");
+    let report = stage.foreshard(&["report", "--json"]).ends(0).json();
+    let image = &report["surroundings"][0]["image"];
+    assert_eq!(
+        (&image["name"], image["digest"].as_str().unwrap().len()),
+        (&"tools/one".into(), 64)
+    );
+    assert!(report["surroundings"][1]["wraps"][0]["words"].to_string().contains("WRAPPED"));
+    stage.foreshard(&["report"]).ends(0).prints("a: image tools/one (");
 }
 
 #[test]
