@@ -312,6 +312,8 @@ pub struct Template {
     pub grown_by: Option<TaskId>,
     /// Whether it stands below `final:`, and so runs when all else has ended.
     pub is_final: bool,
+    /// Whether `needs` names that task, so that whatever it made counts among what these read.
+    pub needs_grower: bool,
     /// The parameters of the file it stands in, if that is not the workflow's own file.
     pub params: Option<Arc<BTreeMap<String, Value>>>,
     /// Why no task is made of it, if its `when` does not hold.
@@ -359,6 +361,7 @@ impl Default for Template {
             discovers: None,
             grown_by: None,
             is_final: false,
+            needs_grower: false,
             params: None,
             off: None,
             source: SourceId::MAIN,
