@@ -81,10 +81,11 @@ pub(crate) fn drive(
         began_at: None,
         n_reused: 0,
         ending: None,
+        notices: Vec::new(),
     };
     let ended = ready.drive(&mut watcher);
     drop(interrupts);
-    let Watcher { display, ending, .. } = watcher;
+    let Watcher { display, ending, notices, .. } = watcher;
     // The display leaves the screen before anything else is said on it.
     drop(display);
     let phase = ended.map_err(|error| {
@@ -96,6 +97,9 @@ pub(crate) fn drive(
     })?;
     // Quiet is for a run that goes well: nobody should have to ask why it did not.
     let is_told = !watching.quiet || code_of(phase) != Code::Succeeded;
+    for notice in notices {
+        screen.say(&format!("{} {}", screen.word(Tone::Doubtful, "warning:"), printable(&notice)));
+    }
     if let Some(ending) = ending.filter(|_| is_told) {
         tell(&ending, phase, run, screen);
     }
@@ -159,6 +163,7 @@ struct Watcher {
     began_at: Option<Timestamp>,
     n_reused: usize,
     ending: Option<Ending>,
+    notices: Vec<String>,
 }
 
 /// How a session ended, in figures.
@@ -197,6 +202,10 @@ impl Observer for Watcher {
 
     fn tick(&mut self, state: &RunState, now: Timestamp) {
         self.display.tick(state, now);
+    }
+
+    fn notice(&mut self, text: &str) {
+        self.notices.push(text.to_owned());
     }
 }
 

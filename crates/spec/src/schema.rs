@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::notify::Occasion;
 use crate::site::{Policy, Weights};
 use crate::site_file::BACKENDS;
 
@@ -37,6 +38,10 @@ pub fn workflow() -> Value {
         ]))),
         "defaults": about("fields for all tasks that do not say otherwise", reference("common")),
         "tasks": about("name: task; the order does not matter", map_of(reference("task"))),
+        "notify": about("who is told when a run ends", one_of([
+            notification(),
+            list_of(notification()),
+        ])),
         "final": about("tasks that run when all others have ended, however that was", map_of(reference("task"))),
     });
     let mut schema = object(fields(root), &["foreshard"]);
@@ -86,6 +91,22 @@ fn secret() -> Value {
         place("file", about("a file: absolute, ~/…, or relative to the project", text())),
         place("command", about("a program that prints it, and its arguments", list_of(scalar()))),
     ])
+}
+
+fn notification() -> Value {
+    object(
+        fields(json!({
+            "on": about("at which ends; default: end, which is all of them", json!({"enum": Occasion::NAMES})),
+            "command": about("a program and its arguments; it reads the message as JSON", list_of(scalar())),
+            "webhook": about("an address that the message is posted to", one_of([
+                text(),
+                object(fields(json!({
+                    "secret": about("a name below secrets", text()),
+                })), &["secret"]),
+            ])),
+        })),
+        &[],
+    )
 }
 
 /// What only a task has.

@@ -11,6 +11,7 @@ use crate::csr::Csr;
 use crate::digest::Digest;
 use crate::files::FileTable;
 use crate::id::{FileId, TaskId, TemplateId};
+use crate::notify::Notification;
 use crate::resources::Resources;
 use crate::template::{Retries, Template, Value};
 use crate::units::Duration;
@@ -44,6 +45,8 @@ pub struct Workflow {
     pub(crate) children: Csr<u32>,
     /// What is kept of the file for tasks that are still to come, if there may be any.
     pub(crate) growing: Option<Arc<Growing>>,
+    /// Who is told when a run of it ends.
+    pub(crate) notifications: Vec<Notification>,
     /// What is kept of the recording that the workflow replays, if it does.
     pub(crate) replay: Option<Box<Replay>>,
 }
@@ -59,6 +62,12 @@ impl Workflow {
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// Who is told when a run of it ends.
+    #[must_use]
+    pub fn notifications(&self) -> &[Notification] {
+        &self.notifications
     }
 
     /// Parameters with the values in force.

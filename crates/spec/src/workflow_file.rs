@@ -13,6 +13,7 @@ mod graph_errors;
 mod growing;
 mod include;
 mod memory;
+mod notify;
 mod params;
 mod paths;
 mod reading;
@@ -33,6 +34,7 @@ use crate::command::{Placeholder, Segment, TextTemplate};
 use crate::diagnostic::{Code, Diagnostic, Place, Source, SourceId, Sources};
 use crate::digest::Digest;
 use crate::files::FileTable;
+use crate::notify::Notification;
 use crate::source::Node;
 use crate::source::fields::Fields;
 use crate::source::scalar::Scalar;
@@ -45,8 +47,8 @@ pub(crate) use growing::{Growing, grow};
 /// The version of the format that is read.
 pub const VERSION: i64 = 1;
 
-const FIELDS: [&str; 8] =
-    ["foreshard", "name", "params", "secrets", "include", "defaults", "tasks", "final"];
+const FIELDS: [&str; 9] =
+    ["foreshard", "name", "params", "secrets", "include", "defaults", "tasks", "final", "notify"];
 
 /// What a workflow is read from.
 pub struct Request<'r> {
@@ -103,6 +105,7 @@ struct Head {
     name: String,
     digest: Digest,
     params: BTreeMap<String, Value>,
+    notifications: Vec<Notification>,
 }
 
 /// From drafts to a checked graph; `files` keep their ids.
@@ -129,6 +132,7 @@ fn build(
     };
     match assemble::assemble(parts) {
         Ok(mut workflow) => {
+            workflow.notifications = head.notifications;
             diagnostics.extend(finals::mistakes(&workflow));
             if let Some(layout) = growing {
                 workflow.growing = Some(Arc::new(Growing::new(&workflow, drafts, &layout)));

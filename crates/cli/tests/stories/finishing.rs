@@ -112,3 +112,58 @@ final:
         .says("`d` cannot depend on `a`, which may fail")
         .says("a final task cannot have `outputs`");
 }
+
+#[test]
+fn whoever_wants_to_know_of_an_end_is_told_once_and_a_failure_to_tell_fails_nothing() {
+    let stage = Stage::with(&[(
+        "w.yaml",
+        "\
+foreshard: 1
+name: nightly
+params: {to: told}
+tasks: {work: {run: 'test -e {project}/go'}}
+notify:
+  - {on: failed, command: [sh, -c, 'cat > {params.to}.$FORESHARD_OUTCOME']}
+  - {on: succeeded, command: [sh, -c, 'exit 9']}
+",
+    )]);
+    stage.foreshard(&["run", "w.yaml"]).ends(1);
+    let message: serde_json::Value = serde_json::from_str(&stage.read("told.failed")).unwrap();
+    assert_eq!(message["outcome"], "failed");
+    assert_eq!(message["tasks"]["failed"], 1);
+    assert_eq!(message["failed_tasks"][0], "work");
+    let text = message["text"].as_str().unwrap();
+    assert!(text.starts_with("nightly (run ") && text.contains("0 of 1 tasks done"), "{text}");
+    std::fs::remove_file(stage.path("told.failed")).unwrap();
+    stage.foreshard(&["resume"]).ends(1);
+    assert!(!stage.has("told.failed"), "there was no other end");
+    stage.write("go", "");
+    let told = stage.foreshard(&["resume", "--retry-failed"]).ends(0);
+    told.says("warning: nobody was told: `sh` ended with exit status: 9");
+}
+
+#[test]
+fn what_is_no_notification_is_said() {
+    let stage = Stage::with(&[(
+        "w.yaml",
+        "\
+foreshard: 1
+secrets: {HOOK: {env: MY_HOOK}}
+tasks: {work: {run: date}}
+notify:
+  - {on: success, command: [x]}
+  - {webhook: ftp://x}
+  - {webhook: {secret: HOK}}
+  - {on: end}
+  - {webhook: {secret: HOOK}}
+",
+    )]);
+    stage
+        .foreshard(&["check", "w.yaml"])
+        .ends(2)
+        .says("`on: success` is no end of a run")
+        .says("must begin with `https://` or `http://`")
+        .says("did you mean `HOOK`?")
+        .says("a notification has either `command` or `webhook`")
+        .says("has 4 errors");
+}

@@ -51,6 +51,7 @@ use hub::Hub;
 use launch::Launcher;
 use leftovers::Leftovers;
 use secrets::Vault;
+pub(crate) use secrets::look_up;
 pub use share::{CapacityShare, LedgerShare, WholeMachine};
 use slot_log::SlotLogs;
 

@@ -131,6 +131,7 @@ fn rebuilt(
         name: workflow.name.clone(),
         digest: workflow.digest,
         params: workflow.params.clone(),
+        notifications: workflow.notifications.clone(),
     };
     let mut diagnostics = Vec::new();
     let grown = build(head, drafts, workflow.files.clone(), &mut diagnostics);
