@@ -66,7 +66,8 @@ impl Surroundings {
                 secrets: template.secrets.iter().map(|secret| secret.name.clone()).collect(),
             }
         };
-        workflow.templates().iter().map(of).filter(|of| !of.is_empty()).collect()
+        let templates = workflow.templates().iter().filter(|template| template.off.is_none());
+        templates.map(of).filter(|of| !of.is_empty()).collect()
     }
 
     fn is_empty(&self) -> bool {
