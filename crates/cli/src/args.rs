@@ -74,6 +74,8 @@ pub(crate) enum Command {
     Schema(Schema),
     /// Show the places that runs may use
     Site(Site),
+    /// Forecast what will be free, and test forecasts on what was
+    Forecast(Forecast),
     /// Check or repair the journal of a run
     Journal(Journal),
     /// Print a script that teaches a shell to complete commands
@@ -541,6 +543,44 @@ pub(crate) struct SiteShow {
     #[arg(long, value_name = "FILE")]
     pub(crate) site: Option<PathBuf>,
     /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `forecast`.
+#[derive(Args, Debug)]
+pub(crate) struct Forecast {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: ForecastCommand,
+}
+
+/// What to do with forecasts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ForecastCommand {
+    /// Replay recorded availability and say how good forecasts of it would have been
+    Backtest(ForecastBacktest),
+}
+
+/// `forecast backtest`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  foreshard forecast backtest traces                      every folder of traces below
+  foreshard forecast backtest traces --emit f.jsonl       also each forecast, a line each
+  foreshard forecast backtest traces --json
+
+A trace is a JSON file of one zone, {\"metadata\": {\"gap_seconds\": 300}, \"data\": [1, 1, 0]}: how many
+instances were up at each step, null where that is not known. The traces of a folder were sampled
+together. Its first 60 % is only learned from; then every 15 minutes is forecast, sample by sample.")]
+pub(crate) struct ForecastBacktest {
+    /// A folder of traces, or one with such folders below it
+    #[arg(value_name = "ROOT")]
+    pub(crate) root: PathBuf,
+    /// Write every forecast to this file, as a line of JSON each
+    #[arg(long, value_name = "FILE")]
+    pub(crate) emit: Option<PathBuf>,
+    /// Print the scores as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -3,8 +3,33 @@
 //! Knows series, models, distributions and backtests. Does not know DAGs, files, sockets or
 //! backends; time is a count of steps, given by whoever observes.
 //!
-//! Reading order: [`rows`], [`boost`].
+//! Reading order: [`predictor`] (samples in, forecasts out), [`forecast`](crate::forecast),
+//! [`target`], [`series`]; then what it is made of: [`track`], [`table`], [`hazard`], [`feature`],
+//! [`learned`], [`blend`]; [`logistic`] and [`boost`] are the learners. [`backtest`] replays a past
+//! and [`score`] says how good it was.
 
+pub mod backtest;
+pub mod blend;
 pub mod boost;
+pub mod feature;
+pub mod forecast;
+pub mod hazard;
+pub mod horizon;
+pub mod isotonic;
+pub mod learned;
+pub mod learning;
+pub mod logistic;
+pub mod predictor;
 pub mod rows;
+pub mod score;
 pub mod seed;
+pub mod series;
+pub mod table;
+pub mod target;
+pub mod trace;
+pub mod track;
+
+pub use forecast::{Forecast, Warning};
+pub use horizon::Horizon;
+pub use learning::Learning;
+pub use predictor::{Predictor, Zone};

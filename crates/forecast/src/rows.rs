@@ -25,6 +25,11 @@ impl Rows {
         self.values.extend_from_slice(row);
     }
 
+    /// Forgets the first `n` rows.
+    pub fn forget(&mut self, n: usize) {
+        self.values.drain(..(n * self.width).min(self.values.len()));
+    }
+
     /// How many columns there are.
     #[must_use]
     pub fn width(&self) -> usize {

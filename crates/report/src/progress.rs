@@ -141,7 +141,6 @@ impl Progress {
             | Event::RetriesDue { .. }
             | Event::PublishIntended { .. }
             | Event::TaskChanged { .. }
-            | Event::FinalsDue { .. }
             | Event::RunPaused
             | Event::RunFinished { .. }
             | Event::MachineMeasured { .. } => {}

@@ -233,7 +233,6 @@ impl Timeline {
             | Event::PlanRevised { .. }
             | Event::RetriesDue { .. }
             | Event::PublishIntended { .. }
-            | Event::FinalsDue { .. }
             | Event::RunPaused => {}
         }
         self.run.last_at = at;

@@ -22,8 +22,6 @@ pub struct Truth {
 /// What a task does when it is run, beyond taking its time.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    /// The memory without which it cannot even fail in another way.
-    pub needs: Bytes,
     /// How it fails, the first time, the second time, …; then it succeeds.
     pub failures: Vec<Failure>,
     /// How often its outputs cannot be given their final names, once it has succeeded.
@@ -43,7 +41,7 @@ pub enum Failure {
     Signal,
     /// Does not end; only for tasks with a time limit.
     Hang,
-    /// Goes beyond a limit that is not one of memory.
+    /// Grows beyond a limit.
     OverLimit,
     /// Cannot be started.
     CannotStart,

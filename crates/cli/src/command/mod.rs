@@ -5,6 +5,7 @@ mod check;
 mod clean;
 mod diff;
 mod export;
+mod forecast;
 mod graph;
 mod hidden;
 mod journal;
@@ -23,7 +24,7 @@ mod why;
 
 use std::path::Path;
 
-use crate::args::{Command, JournalCommand, RunChoice, SiteCommand};
+use crate::args::{Command, ForecastCommand, JournalCommand, RunChoice, SiteCommand};
 use crate::exit_code::{self, Code};
 use crate::failure::Failure;
 use crate::past_run;
@@ -52,6 +53,9 @@ pub(crate) fn run(command: Command, screen: Screen) -> Result<Code, Failure> {
         Command::Schema(args) => schema::schema(&args, screen),
         Command::Site(args) => match args.command {
             SiteCommand::Show(args) => site::show(&args, screen),
+        },
+        Command::Forecast(args) => match args.command {
+            ForecastCommand::Backtest(args) => forecast::backtest(&args, screen),
         },
         Command::Journal(args) => match args.command {
             JournalCommand::Verify(args) => journal::verify(&args, screen),

@@ -4,7 +4,5 @@
 
 mod copy;
 mod licences;
-mod ported;
 mod small;
-mod surroundings;
 mod variants;

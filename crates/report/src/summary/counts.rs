@@ -84,7 +84,6 @@ pub(crate) fn phase_word(phase: Phase) -> &'static str {
         Phase::Draining { .. } => "draining",
         Phase::Paused => "paused",
         Phase::Cancelling => "cancelling",
-        Phase::Finishing(_) => "finishing",
         Phase::Finished(Outcome::Succeeded) => "succeeded",
         Phase::Finished(Outcome::Failed) => "failed",
         Phase::Finished(Outcome::Cancelled) => "cancelled",

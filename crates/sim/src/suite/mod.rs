@@ -6,8 +6,6 @@
 
 mod case;
 mod chaos;
-#[cfg(feature = "planted-bugs")]
-pub mod planted;
 mod shrink;
 
 use std::fmt::Write as _;

@@ -95,9 +95,7 @@ impl Cheap {
                 self.failed.insert(*attempt);
                 let (own, publishing) = self.failures.entry(attempt.task()).or_default();
                 match cause {
-                    FailureCause::MayHaveRun(_)
-                    | FailureCause::LostTooOften(_)
-                    | FailureCause::OutOfMemory { .. } => {}
+                    FailureCause::MayHaveRun(_) | FailureCause::LostTooOften(_) => {}
                     FailureCause::CannotPublish(_) => *publishing += 1,
                     _ => *own += 1,
                 }

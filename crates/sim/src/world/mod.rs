@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::input::Command;
-use engine::memory::MemoryTerms;
 use engine::outcome::Outcome as RunOutcome;
 use engine::phase::Phase;
 use engine::ranges::TaskRanges;
@@ -68,8 +67,6 @@ pub struct Options {
     pub happenings_max: u64,
     /// What the user chose.
     pub run: engine::event::Options,
-    /// What attempts are granted of memory beyond what the workflow says.
-    pub memory: MemoryTerms,
     /// The tasks that are wanted, with all they need; all if none are named.
     pub selected: Option<TaskRanges>,
     /// Wanted tasks with a result of an earlier run.
@@ -98,7 +95,6 @@ impl Default for Options {
             give_up: Duration::from_secs(10 * 365 * 24 * 3_600),
             happenings_max: u64::MAX,
             run: engine::event::Options::default(),
-            memory: MemoryTerms::default(),
             selected: None,
             reusable: TaskRanges::default(),
             commands: Vec::new(),
@@ -195,7 +191,7 @@ impl<'p> World<'p> {
         let remembers = !options.faults.is_none() || options.watch == Watch::All;
         let selected = options.selected.clone().unwrap_or_else(|| TaskRanges::all(n));
         Self {
-            watcher: Watcher::new(options.watch, &workflow, &plan, &selected, &options.memory),
+            watcher: Watcher::new(options.watch, &workflow, &plan, &selected),
             accounts: Accounts::new(n, options.keeps_timeline),
             moving: moving::Moving::new(&site.links, n, options.staging),
             places: (0..n_zones).map(place).collect(),
@@ -281,11 +277,7 @@ impl<'p> World<'p> {
                 self.violation.is_none() && self.is_over()
             }
             Phase::Finished(_) => true,
-            Phase::Running
-            | Phase::Draining { .. }
-            | Phase::Paused
-            | Phase::Cancelling
-            | Phase::Finishing(_) => false,
+            Phase::Running | Phase::Draining { .. } | Phase::Paused | Phase::Cancelling => false,
         }
     }
 

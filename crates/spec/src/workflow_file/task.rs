@@ -18,7 +18,7 @@ use crate::source::scalar::Scalar;
 use crate::template::{MemoryGrowth, Per, Retries, Template};
 use crate::units::Duration;
 
-const FIELDS: [&str; 24] = [
+const FIELDS: [&str; 23] = [
     "run",
     "argv",
     "inputs",
@@ -42,11 +42,10 @@ const FIELDS: [&str; 24] = [
     "setup",
     "image",
     "secrets",
-    "empty_outputs",
 ];
 
 /// The fields that `defaults` can hold.
-pub(super) const DEFAULT_FIELDS: [&str; 15] = [
+pub(super) const DEFAULT_FIELDS: [&str; 14] = [
     "resources",
     "estimate",
     "priority",
@@ -61,7 +60,6 @@ pub(super) const DEFAULT_FIELDS: [&str; 15] = [
     "setup",
     "image",
     "secrets",
-    "empty_outputs",
 ];
 
 const MAX_COUNTABLE: i64 = 1 << 40;
@@ -183,7 +181,6 @@ impl<'r> TaskFields<'r, '_> {
             estimate: Per::Same(self.value("estimate", Scalar::duration, diagnostics)),
             priority: i32::try_from(priority).expect("within bounds"),
             critical: self.value("critical", Scalar::bool, diagnostics).unwrap_or(false),
-            empty_outputs: self.value("empty_outputs", Scalar::bool, diagnostics).unwrap_or(true),
             idempotent: self.value("idempotent", Scalar::bool, diagnostics).unwrap_or(true),
             retries: self.retries(diagnostics),
             memory,

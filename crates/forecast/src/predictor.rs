@@ -1,0 +1,303 @@
+//! The stream: samples of all zones of a group go in, step by step, and forecasts come out.
+//!
+//! What is asked at a step can only be answered from that step and those before: there is nothing
+//! else here. The same samples give the same forecasts to the last bit.
+
+use crate::feature::{self, Neighbours};
+use crate::forecast::{Curve, Footing, Forecast, Warning};
+use crate::hazard::Hazards;
+use crate::horizon::Horizon;
+use crate::learning::{Learning, NAIVE};
+use crate::rows::Rows;
+use crate::series::Series;
+use crate::table;
+use crate::target::{Kind, Target};
+use crate::track::{Origins, Track};
+
+/// Days of samples that are kept.
+const DAYS_KEPT: usize = 120;
+/// The most origins that are kept before the older half is forgotten.
+const ORIGINS_KEPT: usize = 120_000;
+/// With more zones than this, not every origin of every zone is kept.
+const ZONES_KEPT_WHOLE: usize = 12;
+
+/// A zone of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// Its name.
+    pub name: String,
+    /// Where it lies, if that is known: zones of a region fare alike.
+    pub region: Option<String>,
+}
+
+/// The forecaster of a group of zones that are sampled together.
+#[derive(Clone, Debug)]
+pub struct Predictor {
+    zones: Vec<Zone>,
+    step_seconds: u32,
+    thinned: usize,
+    near: Vec<Neighbours>,
+    partners: Vec<Option<usize>>,
+    series: Vec<Series>,
+    hazards: Hazards,
+    origins: Origins,
+    tracks: Vec<Track>,
+    learning: Learning,
+    next_fit: usize,
+}
+
+/// What one zone looks like from the present step, with which everything about it is answered.
+#[derive(Debug)]
+pub struct View<'a> {
+    predictor: &'a Predictor,
+    z: usize,
+    base: Vec<f32>,
+    footing: Footing,
+}
+
+impl Predictor {
+    /// A predictor that has seen nothing, of zones sampled every `step_seconds`; it learns these
+    /// targets ([`Target::all`] for a whole forecast).
+    #[must_use]
+    pub fn new(zones: &[Zone], step_seconds: u32, targets: &[Target], learning: Learning) -> Self {
+        let step_seconds = step_seconds.max(1);
+        let day = 86_400 / step_seconds as usize;
+        let thinned = zones.len().div_ceil(ZONES_KEPT_WHOLE).max(1);
+        let track = |&target| Track::new(target, zones.len(), step_seconds, thinned, &learning);
+        Self {
+            zones: zones.to_vec(),
+            step_seconds,
+            thinned,
+            near: (0..zones.len()).map(|z| neighbours(zones, z)).collect(),
+            partners: vec![None; zones.len()],
+            series: vec![Series::new(DAYS_KEPT * day.max(1)); zones.len()],
+            hazards: Hazards::new(zones.len(), step_seconds),
+            origins: Origins {
+                zones: Vec::new(),
+                steps: Vec::new(),
+                base: Rows::new(feature::NAMES.len()),
+            },
+            tracks: targets.iter().map(track).collect(),
+            learning,
+            next_fit: day.max(1),
+        }
+    }
+
+    /// The next step of every zone: how many instances are up, none where it is not known. What is
+    /// missing at the end of `samples` is not known.
+    pub fn observe(&mut self, samples: &[Option<f64>]) {
+        for (z, zone) in self.series.iter_mut().enumerate() {
+            zone.push(samples.get(z).copied().flatten());
+        }
+        let Some(t) = self.now() else { return };
+        self.learn_transitions(t);
+        for track in &mut self.tracks {
+            track.observe(&self.series, t, &self.origins);
+        }
+        self.keep_origins(t);
+        if t >= self.next_fit {
+            self.refit();
+        }
+    }
+
+    /// Fits all models on what is known now. [`Predictor::observe`] does so by itself as history
+    /// grows.
+    pub fn refit(&mut self) {
+        let Some(t) = self.now() else { return };
+        self.choose_partners(t);
+        for track in &mut self.tracks {
+            track.refit(&self.origins, t, &self.learning);
+        }
+        let day = 86_400 / self.step_seconds as usize;
+        self.next_fit = t + day.max((t as f64 * self.learning.growth) as usize).max(1);
+    }
+
+    /// The last step seen.
+    #[must_use]
+    pub fn now(&self) -> Option<usize> {
+        self.series.first()?.len().checked_sub(1)
+    }
+
+    /// The zones, in the order of samples.
+    #[must_use]
+    pub fn zones(&self) -> &[Zone] {
+        &self.zones
+    }
+
+    /// The targets, with how their experts are blended.
+    #[must_use]
+    pub fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    /// A zone as it looks now; none before the first step.
+    #[must_use]
+    pub fn view(&self, z: usize) -> Option<View<'_>> {
+        let t = self.now()?;
+        let footing = Footing::of(self.series.get(z)?, self.step_seconds);
+        Some(View { predictor: self, z, base: self.base(z, t), footing })
+    }
+
+    /// The forecast of a zone.
+    #[must_use]
+    pub fn forecast(&self, z: usize, horizon: Horizon) -> Option<Forecast> {
+        let view = self.view(z)?;
+        let (up, survival) = (view.up(), view.survival());
+        let now = f64::from(u8::from(self.series[z].carried_up(self.now()?).unwrap_or(false)));
+        let mut warnings = view.footing.warnings();
+        if self.tracks.iter().all(|track| track.rows_fitted() == 0) {
+            warnings.push(Warning::TablesOnly);
+        }
+        Some(Forecast {
+            zone: self.zones[z].name.clone(),
+            origin: self.now()?,
+            horizon,
+            up: horizon.steps().map(|minutes| up.at(minutes, now)).collect(),
+            survival: horizon.steps().map(|minutes| survival.at(minutes, 1.0)).collect(),
+            warnings,
+        })
+    }
+
+    fn learn_transitions(&mut self, t: usize) {
+        self.hazards.tick();
+        let Some(before) = t.checked_sub(1) else { return };
+        for (z, zone) in self.series.iter().enumerate() {
+            if let (Some(was), Some(is)) = (zone.up(before), zone.up(t)) {
+                self.hazards.learn(z, was, zone.in_state(before), was != is);
+            }
+        }
+    }
+
+    fn keep_origins(&mut self, t: usize) {
+        let stride = stride(self.step_seconds);
+        if !t.is_multiple_of(stride) {
+            return;
+        }
+        for z in 0..self.series.len() {
+            let is_kept = (t / stride + z).is_multiple_of(self.thinned);
+            if !is_kept || self.series[z].up(t).is_none() {
+                continue;
+            }
+            let base = self.base(z, t);
+            for track in &mut self.tracks {
+                if let Some(opinions) = track.opinions(&self.series[z], z, t, &base, &self.hazards)
+                {
+                    track.keep(&opinions, base.len());
+                }
+            }
+            self.origins.base.push(&base);
+            self.origins.zones.push(z as u32);
+            self.origins.steps.push(t);
+        }
+        if self.origins.steps.len() > ORIGINS_KEPT {
+            self.origins.forget(ORIGINS_KEPT / 2);
+            self.tracks.iter_mut().for_each(|track| track.forget(ORIGINS_KEPT / 2));
+        }
+    }
+
+    fn base(&self, z: usize, t: usize) -> Vec<f32> {
+        feature::row(&self.series, &self.near[z], self.partners[z], z, t, self.step_seconds)
+    }
+
+    /// The other zone whose state went along most with each.
+    fn choose_partners(&mut self, t: usize) {
+        let window = t.min(30 * 86_400 / self.step_seconds as usize);
+        let stride = (window / 1000).max(1);
+        let state =
+            |zone: &Series, t| zone.carried_up(t).map_or(f32::NAN, |up| f32::from(u8::from(up)));
+        let states: Vec<Vec<f32>> = self
+            .series
+            .iter()
+            .map(|zone| (t - window..=t).step_by(stride).map(|t| state(zone, t)).collect())
+            .collect();
+        for z in 0..states.len() {
+            let mut best = (0.1, None);
+            for other in 0..states.len() {
+                let r = correlation(&states[z], &states[other]);
+                if other != z && r > best.0 && self.series[other].unknown_for() == 0 {
+                    best = (r, Some(other));
+                }
+            }
+            self.partners[z] = best.1;
+        }
+    }
+}
+
+impl View<'_> {
+    /// Probability of being up, at each horizon that is learned.
+    #[must_use]
+    pub fn up(&self) -> Curve {
+        Curve::new(self.points(Kind::Up))
+    }
+
+    /// Probability of staying up, given that the zone is up now, at each horizon that is learned.
+    #[must_use]
+    pub fn survival(&self) -> Curve {
+        Curve::new(self.points(Kind::Survival)).falling()
+    }
+
+    /// What each naive expert says of a target, in the order of [`Learning::names`].
+    #[must_use]
+    pub fn naive(&self, target: Target) -> Option<Vec<f64>> {
+        let track = self.predictor.tracks.iter().find(|track| track.target() == target)?;
+        let opinions = self.opinions(track)?;
+        Some(opinions.odds[..NAIVE].iter().map(|&odds| table::sigmoid(f64::from(odds))).collect())
+    }
+
+    /// Whether the zone is up now; the last known state where that is not known.
+    #[must_use]
+    pub fn is_up(&self) -> Option<bool> {
+        self.predictor.series[self.z].carried_up(self.predictor.now()?)
+    }
+
+    fn opinions(&self, track: &Track) -> Option<crate::track::Opinions> {
+        let zone = &self.predictor.series[self.z];
+        let t = self.predictor.now()?;
+        track.opinions(zone, self.z, t, &self.base, &self.predictor.hazards)
+    }
+
+    fn points(&self, kind: Kind) -> Vec<(u32, f64)> {
+        let tracks = self.predictor.tracks.iter().filter(|track| track.target().kind == kind);
+        tracks
+            .map(|track| {
+                let p = self.opinions(track).map_or(0.5, |opinions| track.probability(&opinions));
+                let minutes = track.target().minutes;
+                (minutes, self.footing.temper(p, minutes))
+            })
+            .collect()
+    }
+}
+
+/// Steps from one origin that is learned from to the next: a quarter of an hour.
+fn stride(step_seconds: u32) -> usize {
+    ((900.0 / f64::from(step_seconds)).round() as usize).max(1)
+}
+
+fn neighbours(zones: &[Zone], z: usize) -> Neighbours {
+    let others: Vec<usize> = (0..zones.len()).filter(|&other| other != z).collect();
+    let region = others
+        .iter()
+        .copied()
+        .filter(|&other| zones[z].region.is_some() && zones[other].region == zones[z].region)
+        .collect();
+    Neighbours { region, others }
+}
+
+/// Correlation over the pairs that are both known; 0 where one does not vary.
+fn correlation(a: &[f32], b: &[f32]) -> f64 {
+    let (mut n, mut sa, mut sb, mut saa, mut sbb, mut sab) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
+    for (&a, &b) in a.iter().zip(b) {
+        if a.is_nan() || b.is_nan() {
+            continue;
+        }
+        let (a, b) = (f64::from(a), f64::from(b));
+        n += 1.0;
+        sa += a;
+        sb += b;
+        saa += a * a;
+        sbb += b * b;
+        sab += a * b;
+    }
+    let spread = (n * saa - sa * sa) * (n * sbb - sb * sb);
+    if spread > 0.0 { (n * sab - sa * sb) / spread.sqrt() } else { 0.0 }
+}

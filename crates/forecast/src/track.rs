@@ -1,0 +1,274 @@
+//! One target followed through time: its tables, its rows with their labels, its learned models
+//! and its blend.
+//!
+//! Labels arrive as late as the horizon is long; nothing is learned before.
+
+use crate::blend::Blend;
+use crate::feature;
+use crate::hazard::Hazards;
+use crate::learned::{Boosted, Lesson, Logit, LogitSettings, Shape};
+use crate::learning::{Counting, Learning, NAIVE};
+use crate::rows::Rows;
+use crate::series::Series;
+use crate::table::{self, Cell, Tables};
+use crate::target::{Kind, Target};
+
+/// The origins whose rows are kept, of all zones, in order of time.
+#[derive(Clone, Debug)]
+pub struct Origins {
+    /// Zone of each.
+    pub zones: Vec<u32>,
+    /// Step of each.
+    pub steps: Vec<usize>,
+    /// Features of each that do not depend on the horizon.
+    pub base: Rows,
+}
+
+impl Origins {
+    /// Forgets the first `n`.
+    pub fn forget(&mut self, n: usize) {
+        self.zones.drain(..n);
+        self.steps.drain(..n);
+        self.base.forget(n);
+    }
+}
+
+/// What every expert says, and the row of features that they saw.
+#[derive(Clone, Debug)]
+pub struct Opinions {
+    /// Log-odds of each expert, naive ones first.
+    pub odds: Vec<f32>,
+    row: Vec<f32>,
+}
+
+/// One target.
+#[derive(Clone, Debug)]
+pub struct Track {
+    target: Target,
+    k: usize,
+    step_seconds: u32,
+    tables: Tables,
+    blend: Blend,
+    /// Features of the horizon, log-odds of experts, pooled and recalibrated, and labels (NaN while not known): aligned with
+    /// the origins.
+    ahead: Rows,
+    odds: Rows,
+    pooled: Vec<f32>,
+    moved: Vec<f32>,
+    labels: Vec<f32>,
+    resolved: usize,
+    logits: Vec<Logit>,
+    boosts: Vec<Boosted>,
+    models: usize,
+    rows_fitted: usize,
+}
+
+impl Track {
+    /// A target of which nothing is known yet. Each origin kept stands for `thinned`.
+    #[must_use]
+    pub fn new(
+        target: Target,
+        zones: usize,
+        step_seconds: u32,
+        thinned: usize,
+        learning: &Learning,
+    ) -> Self {
+        let prior = learning.prior(target.kind);
+        Self {
+            target,
+            k: target.steps(step_seconds),
+            step_seconds,
+            tables: Tables::new(zones, step_seconds),
+            blend: Blend::new(&prior, target.minutes, step_seconds, thinned),
+            ahead: Rows::new(feature::AHEAD_NAMES.len()),
+            odds: Rows::new(NAIVE + learning.models()),
+            pooled: Vec::new(),
+            moved: Vec::new(),
+            labels: Vec::new(),
+            resolved: 0,
+            logits: Vec::new(),
+            boosts: Vec::new(),
+            models: learning.models(),
+            rows_fitted: 0,
+        }
+    }
+
+    /// What is forecast.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        self.target
+    }
+
+    /// How the experts are blended.
+    #[must_use]
+    pub fn blend(&self) -> &Blend {
+        &self.blend
+    }
+
+    /// On how many rows the learned models were fitted last; 0 while they are not.
+    #[must_use]
+    pub fn rows_fitted(&self) -> usize {
+        self.rows_fitted
+    }
+
+    /// Step `t` has been seen.
+    pub fn observe(&mut self, all: &[Series], t: usize, origins: &Origins) {
+        self.tables.tick();
+        for (z, zone) in all.iter().enumerate() {
+            if let Some(label) = self.label(zone, t)
+                && let Some(cell) = self.cell(zone, t - self.k)
+            {
+                self.tables.learn(z, cell, label);
+            }
+        }
+        while self.resolved < self.labels.len() && origins.steps[self.resolved] + self.k <= t {
+            let i = self.resolved;
+            let zone = &all[origins.zones[i] as usize];
+            if let Some(label) = self.label(zone, origins.steps[i] + self.k) {
+                self.labels[i] = f32::from(u8::from(label));
+                let (pooled, moved) = (self.pooled[i], self.moved[i]);
+                self.blend.learn(self.odds.row(i), pooled, moved, label, t);
+            }
+            self.resolved += 1;
+        }
+        self.blend.tick(t);
+    }
+
+    /// What all experts say of zone `z` at step `t`; none while nothing is known of it. Survival of
+    /// a zone that is down is that of one which has just come up.
+    #[must_use]
+    pub fn opinions(
+        &self,
+        zone: &Series,
+        z: usize,
+        t: usize,
+        base: &[f32],
+        hazards: &Hazards,
+    ) -> Option<Opinions> {
+        let mut cell = self.cell(zone, t)?;
+        let mut age = zone.in_state(t);
+        let is_supposed = self.target.kind == Kind::Survival && !cell.is_up;
+        if is_supposed {
+            (cell.is_up, cell.minutes_in_state, age) = (true, 0.0, 0);
+        }
+        let mut row = Vec::with_capacity(base.len() + feature::AHEAD_NAMES.len() + NAIVE);
+        row.extend_from_slice(base);
+        if is_supposed {
+            feature::suppose_just_up(&mut row);
+        }
+        row.extend(feature::ahead(zone, t, self.k, self.step_seconds));
+        let naive = row.len();
+        row.extend(self.tables.log_odds(z, cell));
+        let by_hazard = match self.target.kind {
+            Kind::Up => [hazards.up(z, cell.is_up, self.k); 2],
+            Kind::Survival => hazards.survival(z, age, self.k),
+        };
+        row.extend(by_hazard.map(table::log_odds));
+        let mut odds = row[naive..].to_vec();
+        let is_fitted = self.logits.len() + self.boosts.len() == self.models;
+        if is_fitted {
+            odds.extend(self.logits.iter().map(|model| model.log_odds(&row)));
+            odds.extend(self.boosts.iter().map(|model| model.log_odds(&row)));
+        } else {
+            let semi_markov = odds[table::SEMI_MARKOV];
+            odds.extend(std::iter::repeat_n(semi_markov, self.models));
+        }
+        Some(Opinions { odds, row })
+    }
+
+    /// The blended probability.
+    #[must_use]
+    pub fn probability(&self, opinions: &Opinions) -> f64 {
+        table::sigmoid(self.blend.recalibrate(self.blend.pool(&opinions.odds)))
+    }
+
+    /// Keeps an origin; `base` is how many of its features the origins keep. None is an origin that
+    /// says nothing here.
+    pub fn keep(&mut self, opinions: &Opinions, base: usize) {
+        self.ahead.push(&opinions.row[base..base + feature::AHEAD_NAMES.len()]);
+        self.odds.push(&opinions.odds);
+        let pooled = self.blend.pool(&opinions.odds);
+        self.pooled.push(pooled);
+        self.moved.push(self.blend.moved(pooled) as f32);
+        self.labels.push(f32::NAN);
+    }
+
+    /// Forgets the first `n` origins.
+    pub fn forget(&mut self, n: usize) {
+        self.ahead.forget(n);
+        self.odds.forget(n);
+        self.pooled.drain(..n);
+        self.moved.drain(..n);
+        self.labels.drain(..n);
+        self.resolved = self.resolved.saturating_sub(n);
+    }
+
+    /// Fits all models on the labels known so far; not where one side is all but missing.
+    pub fn refit(&mut self, origins: &Origins, now: usize, learning: &Learning) {
+        let known: Vec<usize> = (0..self.resolved).filter(|&i| !self.labels[i].is_nan()).collect();
+        let ups = known.iter().filter(|&&i| self.labels[i] > 0.5).count();
+        if known.len() < 100 || ups < 10 || known.len() - ups < 10 {
+            return;
+        }
+        let every = known.len().div_ceil(learning.rows.max(1)).max(1);
+        let chosen: Vec<usize> = known.into_iter().rev().step_by(every).collect();
+        let mut lesson = self.lesson(origins, &chosen);
+        let shape = Shape { base: origins.base.width(), ahead: self.ahead.width(), odds: NAIVE };
+        let day = 86_400.0 / f64::from(self.step_seconds);
+        let minutes = f64::from(self.target.minutes);
+        let weigh = |lesson: &mut Lesson, counting: Counting| {
+            let news = (15.0 / minutes).min(1.0).powf(counting.overlap) * every as f64;
+            for (weight, &i) in lesson.weights.iter_mut().zip(&chosen) {
+                let days = (now - origins.steps[i]) as f64 / day;
+                *weight = (news * 0.5_f64.powf(days / counting.half_life_days)) as f32;
+            }
+        };
+        let by_state = self.target.kind == Kind::Up;
+        let mut logits = Vec::with_capacity(learning.logits.len());
+        for (i, plan) in learning.logits.iter().enumerate() {
+            weigh(&mut lesson, plan.counting);
+            let settings = LogitSettings { ridge: plan.ridge, by_state };
+            logits.push(Logit::fit(shape, &lesson, settings, self.logits.get(i)));
+        }
+        let mut boosts = Vec::with_capacity(learning.boosts.len());
+        for plan in &learning.boosts {
+            weigh(&mut lesson, plan.counting);
+            boosts.push(Boosted::fit(shape, &lesson, &plan.settings, plan.starts_from_table));
+        }
+        (self.logits, self.boosts, self.rows_fitted) = (logits, boosts, chosen.len());
+    }
+
+    /// What became of a forecast made `k` steps before `t`, where that is known.
+    fn label(&self, zone: &Series, t: usize) -> Option<bool> {
+        match self.target.kind {
+            Kind::Up => {
+                zone.up(t.checked_sub(self.k)?)?;
+                zone.up(t)
+            }
+            Kind::Survival => zone.survived(t, self.k),
+        }
+    }
+
+    fn cell(&self, zone: &Series, t: usize) -> Option<Cell> {
+        Some(Cell {
+            is_up: zone.carried_up(t)?,
+            minutes_in_state: zone.in_state(t) as f32 * self.step_seconds as f32 / 60.0,
+            hour: feature::hour_of(t + self.k, self.step_seconds) as usize,
+        })
+    }
+
+    fn lesson(&self, origins: &Origins, chosen: &[usize]) -> Lesson {
+        let width = origins.base.width() + self.ahead.width() + NAIVE;
+        let mut rows = Rows::new(width);
+        let mut row = Vec::with_capacity(width);
+        for &i in chosen {
+            row.clear();
+            row.extend_from_slice(origins.base.row(i));
+            row.extend_from_slice(self.ahead.row(i));
+            row.extend_from_slice(&self.odds.row(i)[..NAIVE]);
+            rows.push(&row);
+        }
+        let labels = chosen.iter().map(|&i| self.labels[i]).collect();
+        Lesson { rows, labels, weights: vec![1.0; chosen.len()] }
+    }
+}
