@@ -81,10 +81,11 @@ pub(crate) fn drive(
         began_at: None,
         n_reused: 0,
         ending: None,
+        notices: Vec::new(),
     };
     let ended = ready.drive(&mut watcher);
     drop(interrupts);
-    let Watcher { display, ending, .. } = watcher;
+    let Watcher { display, ending, notices, .. } = watcher;
     // The display leaves the screen before anything else is said on it.
     drop(display);
     let phase = ended.map_err(|error| {
@@ -96,6 +97,9 @@ pub(crate) fn drive(
     })?;
     // Quiet is for a run that goes well: nobody should have to ask why it did not.
     let is_told = !watching.quiet || code_of(phase) != Code::Succeeded;
+    for notice in notices {
+        screen.say(&format!("{} {}", screen.word(Tone::Doubtful, "warning:"), printable(&notice)));
+    }
     if let Some(ending) = ending.filter(|_| is_told) {
         tell(&ending, phase, run, screen);
     }
@@ -145,9 +149,11 @@ fn code_of(phase: Phase) -> Code {
         Phase::Finished(Outcome::Failed) => Code::TasksFailed,
         Phase::Finished(Outcome::Cancelled) => Code::Cancelled,
         Phase::Finished(Outcome::Stalled) => Code::Internal,
-        Phase::Paused | Phase::Draining { .. } | Phase::Running | Phase::Cancelling => {
-            Code::Interrupted
-        }
+        Phase::Paused
+        | Phase::Draining { .. }
+        | Phase::Running
+        | Phase::Cancelling
+        | Phase::Finishing(_) => Code::Interrupted,
     }
 }
 
@@ -157,6 +163,7 @@ struct Watcher {
     began_at: Option<Timestamp>,
     n_reused: usize,
     ending: Option<Ending>,
+    notices: Vec<String>,
 }
 
 /// How a session ended, in figures.
@@ -195,6 +202,10 @@ impl Observer for Watcher {
 
     fn tick(&mut self, state: &RunState, now: Timestamp) {
         self.display.tick(state, now);
+    }
+
+    fn notice(&mut self, text: &str) {
+        self.notices.push(text.to_owned());
     }
 }
 
@@ -259,9 +270,11 @@ fn tell(ending: &Ending, phase: Phase, run: &PastRun, screen: Screen) {
         Phase::Finished(Outcome::Failed) => screen.word(Tone::Bad, "failed"),
         Phase::Finished(Outcome::Cancelled) => screen.word(Tone::Doubtful, "cancelled"),
         Phase::Finished(Outcome::Stalled) => screen.word(Tone::Bad, "stalled"),
-        Phase::Paused | Phase::Draining { .. } | Phase::Running | Phase::Cancelling => {
-            screen.word(Tone::Doubtful, "interrupted")
-        }
+        Phase::Paused
+        | Phase::Draining { .. }
+        | Phase::Running
+        | Phase::Cancelling
+        | Phase::Finishing(_) => screen.word(Tone::Doubtful, "interrupted"),
     };
     screen.say(&format!("{word}: {}", ending.figures()));
     for hint in hints(ending, phase, run, workflow) {
@@ -304,7 +317,11 @@ fn hints(ending: &Ending, phase: Phase, run: &PastRun, workflow: &Workflow) -> V
             hints.push("this is a defect of foreshard; please report it".to_owned());
         }
         Phase::Finished(Outcome::Succeeded | Outcome::Cancelled) => {}
-        Phase::Paused | Phase::Draining { .. } | Phase::Running | Phase::Cancelling => {
+        Phase::Paused
+        | Phase::Draining { .. }
+        | Phase::Running
+        | Phase::Cancelling
+        | Phase::Finishing(_) => {
             hints.push(format!("`foreshard resume {}` goes on with it", run.words()));
         }
     }

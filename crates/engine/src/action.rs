@@ -5,6 +5,7 @@ use spec::{Resources, TaskId, ZoneId};
 
 use crate::id::{AllocationId, AttemptId};
 use crate::outcome::Manifest;
+use crate::planted::{self, Bug};
 
 /// An order. Carried out after the events polled before it have been recorded.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,8 +101,11 @@ impl Action {
     #[must_use]
     pub fn needs_sync(&self) -> bool {
         match self {
-            Self::Publish { .. } => true,
-            Self::Lease { leases, .. } => leases.iter().any(|lease| !lease.is_idempotent),
+            Self::Publish { .. } => !planted::is(Bug::PublishUnsynced),
+            Self::Lease { leases, .. } => {
+                let is_delicate = leases.iter().any(|lease| !lease.is_idempotent);
+                is_delicate && !planted::is(Bug::StartUnsynced)
+            }
             Self::Allocate { .. }
             | Self::Probe { .. }
             | Self::Revoke { .. }

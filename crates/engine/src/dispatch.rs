@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::event::{Event, ShardGrant};
 use crate::id::{AllocationId, AttemptId};
 use crate::phase::Phase;
+use crate::planted::{self, Bug};
 use crate::task_state::TaskState;
 
 impl Engine {
@@ -44,7 +45,8 @@ impl Engine {
             return;
         }
         revision.moves.retain(|&(shard, zone)| {
-            self.state.can_move(shard) && zone.is_none_or(|zone| self.state.has_room(shard, zone))
+            let has_room = zone.is_none_or(|zone| self.state.has_room(shard, zone));
+            has_room && (self.state.can_move(shard) || planted::is(Bug::MoveGranted))
         });
         if !revision.moves.is_empty() || !revision.allocations.is_empty() {
             self.emit(Event::PlanRevised { revision });
@@ -75,7 +77,8 @@ impl Engine {
 
     fn grant_to_all(&mut self, zone: ZoneId, held: &[AllocationId], ahead: usize) {
         for &allocation in held {
-            if self.state.allocations[&allocation].state == AllocationState::Up {
+            let state = self.state.allocations[&allocation].state;
+            if state == AllocationState::Up || planted::is(Bug::GrantTooEarly) {
                 self.grant(zone, allocation, ahead);
             }
         }
@@ -83,13 +86,22 @@ impl Engine {
 
     /// Whether anything new may start.
     pub(crate) fn may_start(&self) -> bool {
-        self.state.phase == Phase::Running && !self.is_failing_fast()
+        match self.state.phase {
+            Phase::Running => !self.is_failing_fast(),
+            Phase::Finishing(_) => true,
+            Phase::Cancelling => planted::is(Bug::StartAfterCancel) && !self.is_failing_fast(),
+            Phase::Draining { .. } | Phase::Paused | Phase::Finished(_) => false,
+        }
     }
 
     /// What the run holds in a zone or has asked for there, without what was told to end.
     fn held_in(&self, zone: ZoneId) -> Vec<AllocationId> {
         let live = self.state.live_allocations.get(&zone).into_iter().flatten();
-        live.copied().filter(|id| !self.released.contains(id)).collect()
+        let is_forgotten = |id: &AllocationId| {
+            let state = self.state.allocations[id].state;
+            state == AllocationState::Unknown && planted::is(Bug::ForgetOrphan)
+        };
+        live.copied().filter(|id| !self.released.contains(id) && !is_forgotten(id)).collect()
     }
 
     fn request_allocation(&mut self, zone: ZoneId) {

@@ -20,6 +20,7 @@ use crate::input::{Command, Input, Observation, Report, ReuseVerdict};
 use crate::memory::MemoryTerms;
 use crate::outcome::{Manifest, Outcome, Usage};
 use crate::phase::{Phase, PhaseStep};
+use crate::planted::{self, Bug};
 use crate::ranges::TaskRanges;
 use crate::run_state::{InvalidHistory, LiveAttempt, RunState};
 use crate::task_state::TaskState;
@@ -117,7 +118,7 @@ impl Engine {
             }
         }
         let publishing = engine.committed_in(TaskState::Publishing);
-        if !publishing.is_empty() {
+        if !publishing.is_empty() && !planted::is(Bug::NoRepublish) {
             engine.perform(Action::Publish { attempts: publishing });
         }
         let tasks = engine.state.workflow().tasks();
@@ -125,6 +126,12 @@ impl Engine {
             tasks.filter(|&t| engine.state.task(t).state == TaskState::Checking).collect();
         engine.to_publish =
             engine.committed_in(TaskState::Committed).into_iter().map(AttemptId::task).collect();
+        if planted::is(Bug::ForgetChecks) {
+            engine.to_check.clear();
+        }
+        if planted::is(Bug::ForgetCommits) {
+            engine.to_publish.clear();
+        }
         if engine.state.phase == Phase::Cancelling {
             engine.kill_all();
         } else if engine.is_failing_fast() {
@@ -169,8 +176,8 @@ impl Engine {
             return output;
         }
         // In other phases a retry that is due stays due: nobody is to be woken for it.
-        let retries = self.state.phase == Phase::Running;
-        Output::WaitUntil(self.state.next_retry().filter(|_| retries))
+        let next = self.retries().next().filter(|_| !planted::is(Bug::ForgetRetry));
+        Output::WaitUntil(next.map(|(at, _)| at))
     }
 
     /// What is known of the run.
@@ -203,20 +210,25 @@ impl Engine {
             self.perform(Action::CheckReuse { tasks });
         }
         self.dispatch();
-        self.conclude();
+        if self.conclude() {
+            self.dispatch();
+        }
     }
 
     fn release_retries(&mut self) {
-        let due: Vec<TaskId> = self
-            .state
-            .held
-            .iter()
-            .take_while(|&&(at, _)| at <= self.now)
-            .map(|&(_, task)| task)
-            .collect();
-        if !due.is_empty() && self.state.phase == Phase::Running {
-            self.emit(Event::RetriesDue { tasks: due });
+        let due = self.retries().take_while(|&(at, _)| at <= self.now || planted::is(Bug::NoPause));
+        let tasks: Vec<TaskId> = due.map(|(_, task)| task).collect();
+        if !tasks.is_empty() {
+            self.emit(Event::RetriesDue { tasks });
         }
+    }
+
+    /// The retries that are waited for, the next one first.
+    fn retries(&self) -> impl Iterator<Item = (Timestamp, TaskId)> {
+        let are_due = matches!(self.state.phase, Phase::Running | Phase::Finishing(_));
+        let is_finishing = self.state.finals().is_some();
+        let held = self.state.held.iter().copied().filter(move |_| are_due);
+        held.filter(move |&(_, task)| self.state.is_final(task) == is_finishing)
     }
 
     fn publish_commits(&mut self) {
@@ -224,7 +236,8 @@ impl Engine {
         tasks.sort_unstable();
         tasks.dedup();
         tasks.retain(|&task| {
-            self.state.task(task).state == TaskState::Committed && self.state.has_all_inputs(task)
+            self.state.task(task).state == TaskState::Committed
+                && (self.state.has_all_inputs(task) || planted::is(Bug::PublishTooEarly))
         });
         self.ask_for_growth(&mut tasks);
         let number = |task: &TaskId| self.state.committed[task].number;
@@ -290,7 +303,7 @@ impl Engine {
             Observation::AllocationEnded { allocation } => self.on_allocation_ended(allocation),
             Observation::Reported { allocation, report } => self.on_report(allocation, report),
             Observation::Published { attempt } => {
-                if self.is_publishing(attempt) {
+                if self.is_publishing(attempt) || planted::is(Bug::PublishTwice) {
                     self.emit(Event::Published { attempts: vec![attempt] });
                 }
             }
@@ -321,6 +334,7 @@ impl Engine {
                     self.fail(attempt, cause, usage);
                 }
             }
+            Report::Returned { .. } if planted::is(Bug::LoseRevoked) => {}
             Report::Returned { attempt } => {
                 if self.live_in(attempt, allocation).is_some() {
                     self.emit(Event::AttemptRevoked { attempt });
@@ -358,7 +372,8 @@ impl Engine {
     /// The live attempt, if `attempt` is the current one and lives in `allocation`.
     fn live_in(&self, attempt: AttemptId, allocation: AllocationId) -> Option<&LiveAttempt> {
         let live = self.state.live.get(&attempt.task())?;
-        (live.number == attempt.number() && live.allocation == allocation).then_some(live)
+        let is_current = live.number == attempt.number() && live.allocation == allocation;
+        (is_current || planted::is(Bug::AcceptLateResult)).then_some(live)
     }
 
     fn is_publishing(&self, attempt: AttemptId) -> bool {
@@ -373,7 +388,9 @@ impl Engine {
         }
         let retries = self.state.workflow().retries(attempt.task());
         let used = self.state.task(attempt.task()).failures;
-        let can_retry = used < retries.count && !matches!(cause, FailureCause::MayHaveRun(_));
+        let more = u16::from(planted::is(Bug::OneRetryMore));
+        let can_retry =
+            used < retries.count + more && !matches!(cause, FailureCause::MayHaveRun(_));
         let pause = retries.pause(u32::from(used) + 1);
         let retry_at = can_retry.then(|| self.now + pause);
         self.give_up_what_built_on(attempt.task());
@@ -414,10 +431,18 @@ impl Engine {
     }
 
     pub(crate) fn lose_alone(&mut self, attempt: AttemptId, cause: LossCause, was_idle: bool) {
+        if planted::is(Bug::ChargeLoss) && cause == LossCause::KeeperDied {
+            return self.fail(attempt, FailureCause::Signal(9), Usage::default());
+        }
         let task = attempt.task();
         let losses = u32::from(self.state.task(task).losses);
-        let is_worn_out = losses >= self.state.options.losses_max && cause.is_held_against_task();
-        let final_cause = if !self.state.workflow().template(task).idempotent && !was_idle {
+        let is_worn_out = losses >= self.state.options.losses_max
+            && cause.is_held_against_task()
+            && !planted::is(Bug::LoseForEver);
+        let final_cause = if !self.state.workflow().template(task).idempotent
+            && !was_idle
+            && !planted::is(Bug::RepeatDoubtful)
+        {
             Some(FailureCause::MayHaveRun(cause))
         } else {
             is_worn_out.then_some(FailureCause::LostTooOften(losses + 1))
@@ -435,7 +460,7 @@ impl Engine {
     }
 
     fn on_publish_failed(&mut self, attempt: AttemptId, is_lost: bool, why: String) {
-        if !self.is_publishing(attempt) {
+        if !self.is_publishing(attempt) || planted::is(Bug::IgnorePublishFailure) {
             return;
         }
         let running = self.running_on(attempt.task());
@@ -465,32 +490,57 @@ impl Engine {
         }
     }
 
-    /// Ends or pauses the run when nothing is left to wait for.
-    fn conclude(&mut self) {
+    /// Ends or pauses the run when nothing is left to wait for; before the end come final tasks:
+    /// true when they have just become due.
+    fn conclude(&mut self) -> bool {
+        let or_failed = |outcome| {
+            let failed = self.state.count(TaskState::Failed) > 0;
+            Some(if failed { Outcome::Failed } else { outcome })
+        };
+        let n_left = self.state.n_unfinished() - self.state.n_open_finals();
         let outcome = match self.state.phase {
-            Phase::Running if self.is_idle() && self.state.n_unfinished() == 0 => {
-                let failed = self.state.count(TaskState::Failed) > 0;
-                Some(if failed { Outcome::Failed } else { Outcome::Succeeded })
-            }
-            Phase::Running if self.is_stalled() => {
-                let failed = self.state.count(TaskState::Failed) > 0;
-                Some(if failed { Outcome::Failed } else { Outcome::Stalled })
-            }
+            Phase::Running if self.is_idle() && n_left == 0 => or_failed(Outcome::Succeeded),
+            Phase::Running if self.is_stalled() => or_failed(Outcome::Stalled),
             Phase::Cancelling if self.is_idle() => Some(Outcome::Cancelled),
+            Phase::Finishing(outcome) if self.are_finals_over() => match outcome {
+                Outcome::Cancelled => Some(outcome),
+                outcome => or_failed(outcome),
+            },
             Phase::Draining { .. } if self.is_idle() => None,
             Phase::Running
             | Phase::Draining { .. }
             | Phase::Cancelling
+            | Phase::Finishing(_)
             | Phase::Paused
-            | Phase::Finished(_) => return,
+            | Phase::Finished(_) => return false,
         };
-        if !self.close_allocations() {
-            return;
+        if let Some(outcome) = outcome.filter(|_| self.state.finals_wait()) {
+            // Those that were told to end would only give back what they are granted.
+            if self.is_closing && !self.close_allocations() {
+                return false;
+            }
+            self.emit(Event::FinalsDue { outcome });
+            self.is_closing = false;
+            return true;
+        }
+        if !self.close_allocations() && !planted::is(Bug::LeaveAllocations) {
+            return false;
         }
         match outcome {
             Some(outcome) => self.emit(Event::RunFinished { outcome }),
             None => self.emit(Event::RunPaused),
         }
+        false
+    }
+
+    /// Whether final tasks have ended, or nothing can start those that are left.
+    fn are_finals_over(&self) -> bool {
+        let can_start = || {
+            self.retries().next().is_some()
+                || !self.state.unplaced.is_empty()
+                || self.state.has_waiting()
+        };
+        self.is_idle() && (self.state.n_open_finals() == 0 || !can_start())
     }
 
     fn is_idle(&self) -> bool {
@@ -508,7 +558,9 @@ impl Engine {
     }
 
     pub(crate) fn is_failing_fast(&self) -> bool {
-        self.state.options.fail_fast && self.state.count(TaskState::Failed) > 0
+        self.state.options.fail_fast
+            && self.state.count(TaskState::Failed) > 0
+            && !planted::is(Bug::IgnoreFailFast)
     }
 
     /// Tells allocations to end, once; true when none is left.
@@ -558,7 +610,7 @@ impl Engine {
             for attempt in unknown {
                 self.emit(Event::AttemptRevoked { attempt });
             }
-        } else if !unknown.is_empty() {
+        } else if !unknown.is_empty() && !planted::is(Bug::NoResend) {
             let leases = unknown.into_iter().map(|attempt| self.lease(attempt)).collect();
             self.perform(Action::Lease { allocation, leases });
         }
@@ -574,7 +626,9 @@ impl Engine {
         if self.state.allocations.get(&allocation).is_none_or(|row| !row.state.is_live()) {
             return;
         }
-        self.lose_all_of(allocation, cause, not_started);
+        if !planted::is(Bug::LoseAllocationOnly) {
+            self.lose_all_of(allocation, cause, not_started);
+        }
         self.emit(Event::AllocationLost { allocation, cause });
     }
 
@@ -599,7 +653,11 @@ impl Engine {
     ) {
         let lost = self.live_by_allocation(|_| true).remove(&allocation).unwrap_or_default();
         for attempt in lost {
-            self.lose(attempt, cause, not_started.contains(&attempt));
+            self.lose(
+                attempt,
+                cause,
+                not_started.contains(&attempt) || planted::is(Bug::TrustSilence),
+            );
         }
     }
 

@@ -195,6 +195,11 @@ pub enum Event {
         /// What.
         command: crate::input::Command,
     },
+    /// All else has ended: the final tasks may start.
+    FinalsDue {
+        /// How the run would have ended without them.
+        outcome: Outcome,
+    },
     /// Nothing runs any more, tasks are left, and the run can be resumed.
     RunPaused,
     /// Nothing will happen any more, unless failed tasks are asked for again.

@@ -23,6 +23,8 @@ pub mod input;
 pub mod memory;
 pub mod outcome;
 pub mod phase;
+#[cfg_attr(not(feature = "planted-bugs"), doc(hidden))]
+pub mod planted;
 pub mod ranges;
 pub mod run_state;
 pub mod shard;

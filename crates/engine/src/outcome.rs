@@ -59,3 +59,16 @@ pub enum Outcome {
     /// Tasks are left, and nothing can ever start them: a defect of ours.
     Stalled,
 }
+
+impl Outcome {
+    /// One word for it, as in events.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Stalled => "stalled",
+        }
+    }
+}

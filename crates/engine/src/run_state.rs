@@ -5,6 +5,7 @@
 //! disagree. Never serialized: the journal holds events, not states.
 
 mod attempts;
+mod finals;
 mod granting;
 mod growing;
 mod reading;
@@ -22,8 +23,9 @@ use crate::event::{Event, Options, Record};
 use crate::id::{AllocationId, Epoch, Generation};
 use crate::input::{Command, MachineUsage};
 use crate::memory::MemoryTerms;
-use crate::outcome::Manifest;
+use crate::outcome::{Manifest, Outcome};
 use crate::phase::{Phase, PhaseStep};
+use crate::planted::{self, Bug};
 use crate::ranges::TaskRanges;
 use crate::task_state::{Impossible, TaskState, TaskStep};
 use granting::Shortage;
@@ -67,6 +69,10 @@ pub struct RunState {
     wanted: Vec<String>,
     /// Tasks that have added to the graph, and a digest of what.
     grown: BTreeMap<TaskId, Digest>,
+    /// Sorted; empty in most workflows.
+    final_tasks: Vec<TaskId>,
+    /// Whether the gate of final tasks is open, and how all else ended.
+    finals: Option<Outcome>,
 }
 
 /// The graph as it is by now: it may grow, and never shrinks.
@@ -117,6 +123,8 @@ pub(crate) struct ShardRow {
     obstacles: u32,
     ready: u32,
     leased: u32,
+    /// Whether it holds final tasks, and nothing else.
+    is_final: bool,
     /// How often the shard was granted.
     pub(crate) epoch: u32,
 }
@@ -184,6 +192,7 @@ impl RunState {
     #[must_use]
     pub fn new(workflow: Arc<Workflow>) -> Self {
         let n = workflow.n_tasks();
+        let final_tasks = workflow.final_tasks().collect();
         let mut counts = [0; N_STATES];
         counts[TaskState::Excluded as usize] = n;
         Self {
@@ -215,6 +224,8 @@ impl RunState {
             wants_all: false,
             wanted: Vec::new(),
             grown: BTreeMap::new(),
+            final_tasks,
+            finals: None,
         }
     }
 
@@ -292,16 +303,7 @@ impl RunState {
             | Event::AllocationEnded { .. }
             | Event::MachineMeasured { .. } => self.fold_allocation_event(event)?,
             Event::ShardsGranted { allocation, shards } => self.on_granted(*allocation, shards)?,
-            Event::RetriesDue { tasks } => {
-                for &task in tasks {
-                    self.step(task, TaskStep::RetryDue)?;
-                }
-                let due: BTreeSet<TaskId> = tasks.iter().copied().collect();
-                // Those that are due come first, so that nothing else is looked at.
-                while self.held.first().is_some_and(|(_, held)| due.contains(held)) {
-                    self.held.pop_first();
-                }
-            }
+            Event::RetriesDue { tasks } => self.on_retries_due(tasks)?,
             Event::TaskReused { task, outputs, .. } => {
                 self.step(*task, TaskStep::Reused)?;
                 self.on_published(workflow, *task, outputs.clone(), applied)?;
@@ -311,6 +313,7 @@ impl RunState {
                 self.unblock_inside(workflow, *task, applied)?;
             }
             Event::CommandAccepted { command } => self.on_command(workflow, *command, applied)?,
+            Event::FinalsDue { outcome } => self.on_finals_due(workflow, *outcome, applied)?,
             Event::RunPaused => self.advance(PhaseStep::Paused)?,
             Event::WorkflowGrown { .. } => unreachable!("the graph is not held while it grows"),
             Event::RunFinished { outcome } => self.advance(PhaseStep::Finished(*outcome))?,
@@ -321,6 +324,22 @@ impl RunState {
             | Event::AttemptRevoked { .. }
             | Event::PublishIntended { .. }
             | Event::Published { .. } => self.fold_attempt_event(workflow, event, applied)?,
+        }
+        Ok(())
+    }
+
+    fn on_retries_due(&mut self, tasks: &[TaskId]) -> Result<(), String> {
+        for &task in tasks {
+            self.step(task, TaskStep::RetryDue)?;
+        }
+        let due: BTreeSet<TaskId> = tasks.iter().copied().collect();
+        // Those that are due come first, so that nothing else is looked at.
+        while self.held.first().is_some_and(|(_, held)| due.contains(held)) {
+            self.held.pop_first();
+        }
+        // But for final tasks, before which others may be left that nobody waits for.
+        if self.finals.is_some() {
+            self.held.retain(|(_, held)| !due.contains(held));
         }
         Ok(())
     }
@@ -363,7 +382,8 @@ impl RunState {
 
     fn on_resumed(&mut self, epoch: Epoch) {
         self.epoch = epoch;
-        if let Some(phase) = self.phase.next(PhaseStep::Resumed) {
+        let finishing = self.finals;
+        if let Some(phase) = self.phase.next(PhaseStep::Resumed { finishing }) {
             self.phase = phase;
         }
         for allocation in self.allocations.values_mut() {
@@ -390,6 +410,9 @@ impl RunState {
         for task in workflow.tasks() {
             self.tasks[task.index()].unmet = self.count_unmet(task);
             self.count_in_shard(task, self.tasks[task.index()].state, 1);
+        }
+        for &task in &self.final_tasks {
+            self.shards[self.shard_of[task.index()].0 as usize].is_final = true;
         }
         for shard in (0..plan.n_shards() as u32).map(ShardId) {
             self.refresh_grantable(shard);
@@ -429,7 +452,8 @@ impl RunState {
                 continue;
             }
             row.unmet = row.unmet.checked_sub(1).ok_or("a parent was published twice")?;
-            if row.unmet == 0 && row.state == TaskState::Waiting {
+            let left = u32::from(planted::is(Bug::SkipDependency));
+            if row.unmet <= left && row.state == TaskState::Waiting {
                 self.unblock(workflow, child, applied)?;
             }
         }
@@ -445,13 +469,17 @@ impl RunState {
         task: TaskId,
         applied: &mut Applied,
     ) -> Result<(), String> {
+        if self.is_gated(task) {
+            return Ok(());
+        }
         let is_decided = |state| !matches!(state, TaskState::Waiting | TaskState::Checking);
         let state_of = |parent: TaskId| self.tasks[parent.index()].state;
         let has_result = self.reusable.contains(task);
-        if has_result && !workflow.parents(task).map(state_of).all(is_decided) {
+        let is_hasty = planted::is(Bug::CompareTooEarly);
+        if has_result && !is_hasty && !workflow.parents(task).map(state_of).all(is_decided) {
             return Ok(());
         }
-        let is_reusable = has_result && self.has_all_inputs(task);
+        let is_reusable = has_result && (is_hasty || self.has_all_inputs(task));
         self.step(task, TaskStep::Unblocked { is_reusable })?;
         if is_reusable {
             applied.to_check.push(task);
@@ -501,7 +529,9 @@ impl RunState {
             if can_skip {
                 self.step(task, TaskStep::Skipped)?;
                 self.skipped_because.insert(task, root);
-                stack.extend(workflow.children(task));
+                if !planted::is(Bug::SkipChildrenOnly) {
+                    stack.extend(workflow.children(task));
+                }
             }
         }
         Ok(())
@@ -517,10 +547,13 @@ impl RunState {
         if command == Command::RetryFailed {
             self.failures.clear();
             self.skipped_because.clear();
+            self.rearm_finals()?;
             for task in workflow.tasks() {
                 let row = &mut self.tasks[task.index()];
                 if matches!(row.state, TaskState::Failed | TaskState::Skipped) {
-                    (row.failures, row.losses) = (0, 0);
+                    if !planted::is(Bug::KeepFailures) {
+                        (row.failures, row.losses) = (0, 0);
+                    }
                     let is_unblocked = row.unmet == 0;
                     self.give_oom_retries_back(task);
                     self.step(task, TaskStep::Reset { is_unblocked })?;
@@ -578,7 +611,9 @@ impl RunState {
             None => &mut self.unplaced,
         };
         let entry = (self.positions[shard.0 as usize], shard);
-        if row.ready > 0 && row.obstacles == 0 && row.leased == 0 {
+        let is_its_time = row.is_final == self.finals.is_some();
+        let is_free = row.leased == 0 || planted::is(Bug::GrantTwice);
+        if is_its_time && row.ready > 0 && row.obstacles == 0 && is_free {
             queue.insert(entry);
         } else {
             queue.remove(&entry);

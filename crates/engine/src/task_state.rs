@@ -4,6 +4,7 @@
 //! Excluded                                                    (not wanted in this run)
 //! Waiting ─> Checking ─> Ready ─> Leased ─> Committed ─> Publishing ─> Published
 //!    │           └───────────────────────────────────────────────────────^
+//!    │                                      (Published, Failed, Skipped ─> Waiting: final tasks)
 //!    └─> Skipped     Ready <─ Held <─ Leased ─> Failed      Leased ─> Published (no outputs)
 //! ```
 
@@ -69,6 +70,8 @@ pub enum TaskStep {
     Published,
     /// Something it needs failed.
     Skipped,
+    /// A final task is to run at the next end of the run.
+    Rearmed,
     /// A person wants it tried again.
     Reset {
         /// Whether all its parents are published.
@@ -111,6 +114,7 @@ impl TaskState {
             (S::Committed, T::PublishIntended) => Ok(S::Publishing),
             (S::Publishing, T::Published) => Ok(S::Published),
             (S::Waiting | S::Checking | S::Ready | S::Held, T::Skipped) => Ok(S::Skipped),
+            (S::Published | S::Failed | S::Skipped, T::Rearmed) => Ok(S::Waiting),
             (S::Failed | S::Skipped, T::Reset { is_unblocked: true }) => Ok(S::Ready),
             (S::Failed | S::Skipped, T::Reset { is_unblocked: false }) => Ok(S::Waiting),
             (state, step) => Err(Impossible { state, step }),

@@ -129,6 +129,7 @@ fn outputs() -> Manifest {
 /// At least one of each; with and without what may be left out.
 fn samples() -> Vec<Event> {
     let mut all = events_of_runs();
+    all.extend(events_of_plans());
     all.extend(events_of_allocations());
     all.extend(events_of_attempts());
     for event in &all {
@@ -146,6 +147,7 @@ fn samples() -> Vec<Event> {
             Event::TaskReused { .. } | Event::TaskChanged { .. } => {}
             Event::WorkflowGrown { .. } => {}
             Event::CommandAccepted { .. } | Event::RunPaused | Event::RunFinished { .. } => {}
+            Event::FinalsDue { .. } => {}
             Event::MachineMeasured { .. } => {}
         }
     }
@@ -176,6 +178,34 @@ fn events_of_runs() -> Vec<Event> {
             },
             wanted: vec!["align".to_owned()],
         },
+        Event::RunResumed { epoch: Epoch(2) },
+        Event::TaskReused { task: TaskId(0), run: "20260102-0304".to_owned(), outputs: outputs() },
+        Event::TaskReused { task: TaskId(1), run: "20260102-0304".to_owned(), outputs: vec![] },
+        Event::TaskChanged { task: TaskId(3), why: "its command is another one".to_owned() },
+        Event::WorkflowGrown {
+            by: TaskId(1),
+            growth: Growth {
+                found: vec![Found {
+                    template: "align".to_owned(),
+                    files: vec!["c/a.fq".to_owned()],
+                }],
+                emitted: Some("{foreshard: 1, tasks: {}}".to_owned()),
+            },
+            zones: vec![ZoneId(0)],
+            reusable: tasks(&[0]),
+        },
+        Event::RunPaused,
+    ];
+    let commands = [Command::Drain, Command::Stop, Command::Cancel, Command::RetryFailed];
+    events.extend(commands.map(|command| Event::CommandAccepted { command }));
+    let outcomes = [Outcome::Succeeded, Outcome::Failed, Outcome::Cancelled, Outcome::Stalled];
+    events.extend(outcomes.map(|outcome| Event::RunFinished { outcome }));
+    events.push(Event::FinalsDue { outcome: Outcome::Failed });
+    events
+}
+
+fn events_of_plans() -> Vec<Event> {
+    vec![
         Event::PlanAdopted {
             plan: Plan {
                 id: PlanId(1),
@@ -200,29 +230,7 @@ fn events_of_runs() -> Vec<Event> {
                 allocations: vec![(ZoneId(1), 2)],
             },
         },
-        Event::RunResumed { epoch: Epoch(2) },
-        Event::TaskReused { task: TaskId(0), run: "20260102-0304".to_owned(), outputs: outputs() },
-        Event::TaskReused { task: TaskId(1), run: "20260102-0304".to_owned(), outputs: vec![] },
-        Event::TaskChanged { task: TaskId(3), why: "its command is another one".to_owned() },
-        Event::WorkflowGrown {
-            by: TaskId(1),
-            growth: Growth {
-                found: vec![Found {
-                    template: "align".to_owned(),
-                    files: vec!["c/a.fq".to_owned()],
-                }],
-                emitted: Some("{foreshard: 1, tasks: {}}".to_owned()),
-            },
-            zones: vec![ZoneId(0)],
-            reusable: tasks(&[0]),
-        },
-        Event::RunPaused,
-    ];
-    let commands = [Command::Drain, Command::Stop, Command::Cancel, Command::RetryFailed];
-    events.extend(commands.map(|command| Event::CommandAccepted { command }));
-    let outcomes = [Outcome::Succeeded, Outcome::Failed, Outcome::Cancelled, Outcome::Stalled];
-    events.extend(outcomes.map(|outcome| Event::RunFinished { outcome }));
-    events
+    ]
 }
 
 fn events_of_allocations() -> Vec<Event> {

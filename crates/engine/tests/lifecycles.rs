@@ -25,7 +25,7 @@ fn a_task_takes_the_listed_steps_and_no_other() {
     ];
     let with = |make: fn(bool) -> T| [make(false), make(true)];
     let mut steps = vec![T::Reused, T::Changed, T::Granted, T::GivenBack, T::RetryDue];
-    steps.extend([T::PublishIntended, T::Published, T::Skipped]);
+    steps.extend([T::PublishIntended, T::Published, T::Skipped, T::Rearmed]);
     steps.extend(with(|is_reusable| T::Unblocked { is_reusable }));
     steps.extend(with(|has_outputs| T::Committed { has_outputs }));
     steps.extend(with(|retries| T::Failed { retries }));
@@ -54,6 +54,9 @@ fn a_task_takes_the_listed_steps_and_no_other() {
         (S::Publishing, T::Published, S::Published),
         (S::Publishing, T::Failed { retries: true }, S::Held),
         (S::Publishing, T::Failed { retries: false }, S::Failed),
+        (S::Published, T::Rearmed, S::Waiting),
+        (S::Failed, T::Rearmed, S::Waiting),
+        (S::Skipped, T::Rearmed, S::Waiting),
         (S::Failed, T::Reset { is_unblocked: true }, S::Ready),
         (S::Failed, T::Reset { is_unblocked: false }, S::Waiting),
         (S::Skipped, T::Reset { is_unblocked: true }, S::Ready),
@@ -107,21 +110,37 @@ fn a_run_takes_the_listed_steps_and_no_other() {
         (DRAINING, T::Command(Command::Stop), STOPPING),
         (DRAINING, T::Command(Command::Cancel), Phase::Cancelling),
         (DRAINING, T::Paused, Phase::Paused),
-        (DRAINING, T::Resumed, RUNNING),
         (STOPPING, T::Command(Command::Cancel), Phase::Cancelling),
         (STOPPING, T::Paused, Phase::Paused),
-        (STOPPING, T::Resumed, RUNNING),
         (Phase::Paused, T::Command(Command::Cancel), Phase::Cancelling),
-        (Phase::Paused, T::Resumed, RUNNING),
         (Phase::Finished(Outcome::Failed), T::Command(Command::RetryFailed), RUNNING),
     ];
-    for from in [RUNNING, DRAINING, STOPPING, Phase::Cancelling] {
+    let finishing = OUTCOMES.map(Phase::Finishing);
+    for from in finishing {
+        listed.push((from, T::Command(Command::Drain), DRAINING));
+        listed.push((from, T::Command(Command::Stop), STOPPING));
+        listed.push((from, T::Command(Command::Cancel), Phase::Cancelling));
+    }
+    for from in [DRAINING, STOPPING, Phase::Paused] {
+        listed.push((from, T::Resumed { finishing: None }, RUNNING));
+        listed.extend(OUTCOMES.map(|outcome| {
+            (from, T::Resumed { finishing: Some(outcome) }, Phase::Finishing(outcome))
+        }));
+    }
+    for from in [RUNNING, Phase::Cancelling] {
+        let due = |outcome| (from, T::FinalsDue(outcome), Phase::Finishing(outcome));
+        listed.extend(OUTCOMES.map(due));
+    }
+    for from in [RUNNING, DRAINING, STOPPING, Phase::Cancelling].into_iter().chain(finishing) {
         listed
             .extend(OUTCOMES.map(|outcome| (from, T::Finished(outcome), Phase::Finished(outcome))));
     }
     let mut states = vec![RUNNING, DRAINING, STOPPING, Phase::Paused, Phase::Cancelling];
     states.extend(OUTCOMES.map(Phase::Finished));
-    let mut steps = vec![T::Paused, T::Resumed];
+    states.extend(finishing);
+    let mut steps = vec![T::Paused, T::Resumed { finishing: None }];
+    steps.extend(OUTCOMES.map(|outcome| T::Resumed { finishing: Some(outcome) }));
+    steps.extend(OUTCOMES.map(T::FinalsDue));
     steps.extend(OUTCOMES.map(T::Finished));
     let commands = [Command::Drain, Command::Stop, Command::Cancel, Command::RetryFailed];
     steps.extend(commands.map(T::Command));

@@ -46,6 +46,12 @@ pub enum Note {
         /// The shard.
         shard: ShardId,
     },
+    /// Holds final tasks and others, though all others must have ended before those start.
+    #[error("{shard} holds final tasks and others")]
+    MixesFinal {
+        /// The shard.
+        shard: ShardId,
+    },
     /// Shards wait for each other.
     #[error("the graph of shards has a cycle")]
     ShardCycle,
@@ -67,6 +73,7 @@ pub fn check(plan: &Plan, workflow: &Workflow, site: &Site) -> Vec<Note> {
     notes.extend(each_shard_in_order_once(plan));
     if notes.is_empty() {
         notes.extend(shards_in_order(plan, workflow));
+        notes.extend(finals_apart(plan, workflow));
         notes.extend(shard_graph_acyclic(plan, workflow));
         notes.extend(tasks_fit(plan, workflow, site));
     }
@@ -104,6 +111,18 @@ fn each_shard_placed(plan: &Plan, site: &Site) -> Vec<Note> {
     };
     let lost = shards(plan).filter(|shard| !is_placed(shard));
     lost.map(|shard| Note::NotPlaced { shard }).collect()
+}
+
+fn finals_apart(plan: &Plan, workflow: &Workflow) -> Vec<Note> {
+    if workflow.final_tasks().next().is_none() {
+        return Vec::new();
+    }
+    let is_mixed = |shard: &ShardId| {
+        let tasks = plan.tasks_of(*shard);
+        let n_final = tasks.iter().filter(|&&task| workflow.is_final(task)).count();
+        n_final > 0 && n_final < tasks.len()
+    };
+    shards(plan).filter(is_mixed).map(|shard| Note::MixesFinal { shard }).collect()
 }
 
 fn each_shard_in_order_once(plan: &Plan) -> Vec<Note> {

@@ -310,3 +310,16 @@ fn the_checker_finds_a_task_in_a_zone_too_small_for_it() {
     let notes = check(&plan(&[&[0, 1], &[2], &[3]], &[0, 1, 0]), &workflow, &site);
     assert_eq!(notes, [Note::DoesNotFit { task: TaskId(2), zone: ZoneId(1) }]);
 }
+
+#[test]
+fn a_shard_with_a_final_task_and_another_is_told() {
+    let last = Template { is_final: true, ..template("last", 1, 1, None) };
+    let workflow = workflow(vec![template("a", 1, 1, None), last], &[vec![], vec![]]);
+    let site = site(&[&[1]]);
+    assert_eq!(check(&plan(&[&[0, 1]], &[0]), &workflow, &site), [mixed(0)]);
+    assert_eq!(check(&plan(&[&[0], &[1]], &[0, 0]), &workflow, &site), []);
+}
+
+fn mixed(shard: u32) -> Note {
+    Note::MixesFinal { shard: ShardId(shard) }
+}

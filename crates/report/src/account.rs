@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use engine::phase::Phase;
 use engine::task_state::TaskState;
 use serde::Serialize;
-use spec::{Bytes, Resources, Site, TaskId, Timestamp, Workflow};
+use spec::{Bytes, Site, TaskId, Timestamp, Workflow};
 
 use crate::quantity::{Moment, Seconds};
 use crate::summary::TaskRef;
@@ -237,7 +237,10 @@ impl Asked<'_> {
             return "nobody drives the run".to_owned();
         }
         match state.phase() {
-            Phase::Running => {}
+            Phase::Running if state.is_final(task) => {
+                return "it runs when all others have ended".to_owned();
+            }
+            Phase::Running | Phase::Finishing(_) => {}
             Phase::Draining { .. } | Phase::Paused => {
                 return "the run pauses, and starts nothing new".to_owned();
             }
@@ -308,10 +311,6 @@ impl Asked<'_> {
             memory_granted_bytes: Some(attempt.memory_granted).filter(|bytes| bytes.0 > 0),
             memory_peak_bytes: attempt.memory_peak.filter(|bytes| bytes.0 > 0),
         }
-    }
-
-    fn asks(&self, task: TaskId) -> &Resources {
-        self.workflow.resources(task)
     }
 }
 

@@ -44,6 +44,7 @@ pub fn render(summary: &Summary, timeline: &Timeline, workflow: &Workflow) -> St
     head::draw(summary, &mut out);
     tables::failures(summary, &mut out);
     tables::left_out(summary, &mut out);
+    tables::surroundings(summary, &mut out);
     over_time(summary, timeline, workflow, &mut out);
     tables::critical_path(summary, workflow, &mut out);
     tables::retries(summary, &mut out);

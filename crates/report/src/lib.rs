@@ -25,6 +25,7 @@ pub mod quantity;
 pub mod start_memory;
 pub mod status;
 pub mod summary;
+pub mod surroundings;
 pub mod templates;
 pub mod text;
 pub mod timeline;

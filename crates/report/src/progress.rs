@@ -141,6 +141,7 @@ impl Progress {
             | Event::RetriesDue { .. }
             | Event::PublishIntended { .. }
             | Event::TaskChanged { .. }
+            | Event::FinalsDue { .. }
             | Event::RunPaused
             | Event::RunFinished { .. }
             | Event::MachineMeasured { .. } => {}

@@ -10,6 +10,7 @@ use spec::{Bytes, Site, TaskId, Workflow};
 use crate::dry_run::LeftOut;
 use crate::lower_bound::LowerBound;
 use crate::quantity::{Moment, Seconds};
+use crate::surroundings::{FindImage, Surroundings};
 use crate::templates::{self, TemplateFigures};
 use crate::timeline::{Attempt, Timeline};
 use crate::work::Work;
@@ -57,6 +58,8 @@ pub struct Extras<'a> {
     pub site: Option<&'a Site>,
     /// What the run is called.
     pub run: Option<&'a str>,
+    /// What images were found to be.
+    pub images: Option<FindImage<'a>>,
     /// The lines of an attempt's error output that best explain its failure; empty if unknown.
     pub error_lines: Option<&'a dyn Fn(AttemptId) -> Vec<String>>,
 }
@@ -101,6 +104,9 @@ pub struct Summary {
     /// Templates of which no task was made, because their condition does not hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
+    /// What commands ran in, by template; those without anything to tell are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub surroundings: Vec<Surroundings>,
     /// Results of earlier runs.
     pub reuse: Reuse,
     /// By template, the one that took longest in all first.
@@ -179,6 +185,7 @@ impl Summary {
             failures: trouble::failures(workflow, timeline, extras.error_lines),
             skipped: trouble::skipped(workflow, timeline),
             left_out: LeftOut::of(workflow),
+            surroundings: Surroundings::of(workflow, extras.site, extras.images),
             reuse: Reuse::of(workflow, timeline),
             templates: templates::slowest(workflow, timeline),
             memory_peaks: memory_peaks(workflow, timeline),

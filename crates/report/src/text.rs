@@ -122,6 +122,10 @@ impl Page {
             self.fact("Left out", &format!("{name}, as {why}"));
         }
         self.more(s.left_out.len(), ROWS_SHOWN);
+        for around in s.surroundings.iter().take(ROWS_SHOWN) {
+            self.fact("Ran in", &format!("{}: {}", clipped(&around.template, 40), around.text()));
+        }
+        self.more(s.surroundings.len(), ROWS_SHOWN);
         for resume in &s.resumes {
             self.fact("Resumed", &format!("{}, after {}", resume.at, resume.gap_seconds));
         }

@@ -233,6 +233,7 @@ impl Timeline {
             | Event::PlanRevised { .. }
             | Event::RetriesDue { .. }
             | Event::PublishIntended { .. }
+            | Event::FinalsDue { .. }
             | Event::RunPaused => {}
         }
         self.run.last_at = at;

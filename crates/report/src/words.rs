@@ -1,10 +1,11 @@
 //! One line of plain words for each event: for logs, status, and progress without a terminal.
 
+use engine::cause::FailureCause;
 use engine::event::{Event, Record};
 use engine::id::AttemptId;
 use engine::input::Command;
 use engine::outcome::Outcome;
-use spec::{TaskId, Workflow};
+use spec::{TaskId, Timestamp, Workflow};
 
 use crate::printable::printable;
 use crate::quantity::{Seconds, plural};
@@ -15,6 +16,15 @@ use crate::text::attempt_name;
 #[must_use]
 pub fn line(workflow: &Workflow, record: &Record) -> String {
     printable(&phrase(workflow, record)).into_owned()
+}
+
+/// Of a failure: whether the task is tried again.
+fn what_follows(cause: &FailureCause, at: Timestamp, retry_at: Option<Timestamp>) -> String {
+    match (retry_at, cause) {
+        (Some(_), FailureCause::OutOfMemory { .. }) => "tries again with more".to_owned(),
+        (Some(retry_at), _) => format!("tries again in {}", Seconds(retry_at.since(at))),
+        (None, _) => "no tries left".to_owned(),
+    }
 }
 
 fn phrase(workflow: &Workflow, record: &Record) -> String {
@@ -43,10 +53,7 @@ fn phrase(workflow: &Workflow, record: &Record) -> String {
             format!("{} succeeded in {}", name(attempt), Seconds(usage.elapsed()))
         }
         Event::AttemptFailed { attempt, cause, retry_at, .. } => {
-            let then = match retry_at {
-                Some(at) => format!("tries again in {}", Seconds(at.since(record.at))),
-                None => "no tries left".to_owned(),
-            };
+            let then = what_follows(cause, record.at, *retry_at);
             format!("{} failed: {cause}; {then}", name(attempt))
         }
         Event::AttemptLost { attempt, cause } => format!("{} lost: {cause}", name(attempt)),
@@ -71,6 +78,9 @@ fn phrase(workflow: &Workflow, record: &Record) -> String {
             format!("{} adds {}", workflow.task_name(*by), plural(zones.len(), "task", "tasks"))
         }
         Event::CommandAccepted { command } => command_phrase(*command).to_owned(),
+        Event::FinalsDue { outcome } => {
+            format!("{}; final tasks follow", outcome_phrase(*outcome))
+        }
         Event::RunPaused => "run paused; it can be resumed".to_owned(),
         Event::RunFinished { outcome } => outcome_phrase(*outcome).to_owned(),
     }

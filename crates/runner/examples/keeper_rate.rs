@@ -159,6 +159,7 @@ fn work(task: u32) -> Work {
         secrets: Vec::new(),
         env: Vec::new(),
         place: WorkPlace::Project(".".into()),
+        refuses_empty: false,
         timeout: None,
         is_idempotent: true,
         may_be_empty: Vec::new(),

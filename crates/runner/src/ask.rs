@@ -40,9 +40,21 @@ pub(crate) enum AskError {
 ///
 /// # Errors
 /// It could not be run, took too long, printed too much, or failed.
-pub(crate) fn ask(mut command: Command, limits: Limits) -> Result<Vec<u8>, AskError> {
+pub(crate) fn ask(command: Command, limits: Limits) -> Result<Vec<u8>, AskError> {
+    hand(command, Stdio::null(), limits)
+}
+
+/// The same for a command that is given something to read.
+///
+/// # Errors
+/// As of [`ask`].
+pub(crate) fn hand(
+    mut command: Command,
+    input: Stdio,
+    limits: Limits,
+) -> Result<Vec<u8>, AskError> {
     let program = command.get_program().to_string_lossy().into_owned();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
     let deadline = Instant::now() + limits.time;
     let mut child = match command.spawn() {
         Ok(child) => child,

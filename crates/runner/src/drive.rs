@@ -59,6 +59,11 @@ pub trait Observer {
 
     /// A moment passed.
     fn tick(&mut self, state: &RunState, now: Timestamp);
+
+    /// Something that people should know and that no record tells, when the run has ended.
+    fn notice(&mut self, text: &str) {
+        let _ = text;
+    }
 }
 
 /// Why a run could not go on. Its journal is sound, and it can be resumed.

@@ -21,12 +21,14 @@ use crate::start::{self, Error};
 use crate::work::{Published, WorkMaker};
 
 /// Decides for every wanted task, in topological order; all are wanted if `targets` is empty.
+/// `images` are what those of the workflow were found to be.
 ///
 /// # Errors
 /// What would keep a run from beginning.
 pub fn of(
     loaded: &Loaded,
     site: &Site,
+    images: &Images,
     targets: &[TaskId],
     is_fresh: bool,
 ) -> Result<Vec<TaskDecision>, Error> {
@@ -35,7 +37,7 @@ pub fn of(
     let maker = WorkMaker {
         project: project.root().to_string_lossy().into_owned(),
         run_dir: project.run(""),
-        images: Images::find(project, workflow, site)?,
+        images: images.clone(),
         site: site.clone(),
         initial: look_at_inputs(loaded, &past)?,
         replayer: String::new(),
@@ -45,6 +47,48 @@ pub fn of(
     let selected = start::select(workflow, targets);
     decide(project, &keys, &past, &|task| selected.contains(task))
         .map_err(|source| Error::Io { what: "open the project", source })
+}
+
+/// Tasks that a run would add, as far as that can be told before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// One for each file that another task makes.
+    Discovered {
+        /// The fan-out.
+        template: String,
+        /// The task that makes the files.
+        from: String,
+        /// Which of them.
+        pattern: String,
+        /// How many of them earlier runs have left results of.
+        known: usize,
+    },
+    /// Whatever this task's file declares.
+    Emitted {
+        /// The task.
+        by: String,
+    },
+}
+
+/// What is not known yet of a workflow.
+#[must_use]
+pub fn awaited(loaded: &Loaded) -> Vec<Awaited> {
+    let workflow = &loaded.workflow;
+    if !workflow.can_grow() {
+        return Vec::new();
+    }
+    let past = Past::read(&loaded.project, workflow);
+    let awaited = workflow.templates().iter().flat_map(|template| {
+        let discovered = template.discovers.as_ref().map(|discovery| Awaited::Discovered {
+            template: template.name.clone(),
+            from: discovery.from.clone(),
+            pattern: discovery.glob.clone(),
+            known: past.count_of(&template.name),
+        });
+        let emitted = template.emits.map(|_| Awaited::Emitted { by: template.name.clone() });
+        discovered.into_iter().chain(emitted)
+    });
+    awaited.collect()
 }
 
 /// Finds initial inputs; their digests are only needed for comparing.
@@ -72,7 +116,11 @@ fn decide(
     let cache = Cache::open(project);
     let digests = cache.digests(project)?;
     let mut decisions = Vec::with_capacity(workflow.n_tasks());
-    for task in plan::rank::topological_order(workflow).into_iter().filter(|&t| is_selected(t)) {
+    let mut tasks = plan::rank::topological_order(workflow);
+    tasks.retain(|&task| is_selected(task));
+    // Nothing says so in the graph, but final tasks come last.
+    tasks.sort_by_key(|&task| workflow.is_final(task));
+    for task in tasks {
         let (decision, why) = decide_one(keys, past, &pretence, task, &digests);
         if let Decision::Reuse { .. } = decision {
             let name = workflow.task_name(task);
@@ -109,6 +157,9 @@ fn decide_one(
     digests: &Digests<'_>,
 ) -> (Decision, String) {
     let workflow = keys.workflow;
+    if workflow.is_final(task) {
+        return (Decision::Run, "it runs when all others have ended".to_owned());
+    }
     if !reuse::can_be_reused(workflow, task) {
         return (Decision::Run, "it declares no files, so it always runs".to_owned());
     }

@@ -98,7 +98,8 @@ impl Images {
     /// # Errors
     /// The first that cannot be used.
     pub fn find(project: &Project, workflow: &Workflow, site: &Site) -> Result<Self, Error> {
-        let named = workflow.templates().iter().filter_map(|template| template.image.as_ref());
+        let templates = workflow.templates().iter().filter(|template| template.off.is_none());
+        let named = templates.filter_map(|template| template.image.as_ref());
         let mut images = BTreeMap::new();
         for image in named {
             if !images.contains_key(image) {

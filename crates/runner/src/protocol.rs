@@ -64,6 +64,9 @@ pub struct Work {
     pub env: Vec<(String, String)>,
     /// Where to run it.
     pub place: WorkPlace,
+    /// Whether an empty output is a failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refuses_empty: bool,
     /// How long it may run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,

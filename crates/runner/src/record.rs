@@ -167,6 +167,7 @@ mod tests {
             secrets: Vec::new(),
             env: Vec::new(),
             place: WorkPlace::Project(".".to_owned()),
+            refuses_empty: false,
             timeout: None,
             is_idempotent: true,
             may_be_empty: Vec::new(),

@@ -61,6 +61,14 @@ impl Past {
         self.0.get(name)
     }
 
+    /// How many tasks of a fan-out are remembered.
+    #[must_use]
+    pub fn count_of(&self, template: &str) -> usize {
+        let prefix = format!("{template}[");
+        let from = self.0.range(prefix.clone()..);
+        from.take_while(|(name, _)| name.starts_with(&prefix)).count()
+    }
+
     /// Whether nothing is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -118,7 +118,13 @@ impl Keys<'_> {
             }
             seen_producers.extend(producers);
         }
-        for parent in self.workflow.parents(task).filter(|p| !seen_producers.contains(p)) {
+        let template = self.workflow.template(task);
+        // That it grew out of a task says where it comes from, not what it reads.
+        let is_origin =
+            |parent: &TaskId| template.grown_by == Some(*parent) && !template.needs_grower;
+        let read_otherwise =
+            |parent: &TaskId| !seen_producers.contains(parent) && !is_origin(parent);
+        for parent in self.workflow.parents(task).filter(read_otherwise) {
             let outputs = published.outputs(parent);
             if outputs.is_empty() && published.has_run(parent) {
                 return Err(format!("{} was run again", self.workflow.task_name(parent)));
@@ -159,7 +165,8 @@ fn digest_of_manifest(outputs: &Manifest) -> Digest {
 /// Whether there is anything by which a result could be known again.
 #[must_use]
 pub fn can_be_reused(workflow: &Workflow, task: TaskId) -> bool {
-    !workflow.inputs(task).is_empty() || !workflow.outputs(task).is_empty()
+    let has_files = !workflow.inputs(task).is_empty() || !workflow.outputs(task).is_empty();
+    has_files && !workflow.is_final(task)
 }
 
 /// Compares an earlier result with what would be run now, and with what is on disk.

@@ -12,7 +12,7 @@ use engine::{Engine, Epoch, Record, RunState};
 use journal::Journal;
 use journal::lease::{self, Lease};
 use spec::site::Backend;
-use spec::{Site, TaskId, Workflow};
+use spec::{Site, TaskId, Timestamp, Workflow};
 
 use crate::demand;
 use crate::drive::{self, Drive, Message, Observer, clock};
@@ -22,6 +22,7 @@ use crate::images::{self, Images};
 use crate::initial::{InitialFiles, Missing};
 use crate::load::{LoadError, LoadRequest, Loaded};
 use crate::manifest::{self, RunManifest};
+use crate::notify::{Listener, Teller};
 use crate::publishing::Publishing;
 use crate::record::Found;
 use crate::results::{Past, Results};
@@ -117,15 +118,23 @@ pub struct Ready {
     /// Says things to the loop: commands of the person at the terminal.
     pub messages: Sender<Message>,
     drive: Drive,
+    teller: Teller,
 }
 
 impl Ready {
-    /// Drives the run until it has ended or paused.
+    /// Drives the run until it has ended or paused, and tells whom the workflow names of its end.
     ///
     /// # Errors
     /// Why it could not go on.
     pub fn drive(self, observer: &mut dyn Observer) -> Result<Phase, Error> {
-        Ok(drive::drive(self.drive, observer)?)
+        let mut listener = Listener { observer, ended: None };
+        let phase = drive::drive(self.drive, &mut listener)?;
+        if let Some(ended) = listener.ended.take() {
+            for unsent in self.teller.tell(&self.workflow, &ended) {
+                listener.notice(&unsent);
+            }
+        }
+        Ok(phase)
     }
 
     /// The state before the first input.
@@ -211,8 +220,20 @@ fn take_over(
     } else {
         Engine::take_over(state, Epoch(lease.epoch().0), clock())
     };
+    let started_at = manifest.created_at;
     let (site, images) = (manifest.site, manifest.images);
-    let parts = Parts { run_dir, loaded, site, images, ledger, initial, past, messages, received };
+    let parts = Parts {
+        started_at,
+        run_dir,
+        loaded,
+        site,
+        images,
+        ledger,
+        initial,
+        past,
+        messages,
+        received,
+    };
     Ok(parts.assemble(engine, journal, lease))
 }
 
@@ -251,6 +272,7 @@ fn open_journal(
 
 /// What both ways of getting a run going have at the end.
 struct Parts {
+    started_at: Timestamp,
     run_dir: RunDir,
     loaded: Loaded,
     site: Site,
@@ -264,12 +286,23 @@ struct Parts {
 
 impl Parts {
     fn assemble(self, engine: Engine, journal: Journal, lease: Lease) -> Ready {
-        let Self { run_dir, loaded, site, images, ledger, initial, past, messages, received } =
-            self;
+        let Self {
+            started_at,
+            run_dir,
+            loaded,
+            site,
+            images,
+            ledger,
+            initial,
+            past,
+            messages,
+            received,
+        } = self;
         let project = loaded.project.clone();
         let observe = observe_into(&messages);
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("foreshard"));
         let root = project.root().to_path_buf();
+        let teller = Teller { project: root.clone(), run: run_dir.id(), started_at };
         let maker = WorkMaker {
             project: root.to_string_lossy().into_owned(),
             run_dir: run_dir.clone(),
@@ -299,7 +332,7 @@ impl Parts {
             run_dir: run_dir.clone(),
             messages: received,
         };
-        Ready { run_dir, workflow, messages, drive }
+        Ready { run_dir, workflow, messages, drive, teller }
     }
 }
 
@@ -354,7 +387,7 @@ fn prepare_inputs(loaded: &Loaded) -> Result<InitialFiles, Error> {
     Ok(initial)
 }
 
-/// The wanted tasks and all they need.
+/// The wanted tasks and all they need, and final tasks, which run at the end of any run.
 #[must_use]
 pub fn select(workflow: &Workflow, targets: &[TaskId]) -> TaskRanges {
     if targets.is_empty() {
@@ -362,6 +395,7 @@ pub fn select(workflow: &Workflow, targets: &[TaskId]) -> TaskRanges {
     }
     let mut is_wanted = vec![false; workflow.n_tasks()];
     let mut stack = targets.to_vec();
+    stack.extend(workflow.final_tasks());
     while let Some(task) = stack.pop() {
         if !std::mem::replace(&mut is_wanted[task.index()], true) {
             stack.extend(workflow.parents(task));

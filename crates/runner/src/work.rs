@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 
 use engine::action::Lease;
-use engine::{Manifest, RunState};
+use engine::{Manifest, Outcome, RunState};
 use spec::assemble::compile_glob;
+use spec::command::render::check_total;
 use spec::command::{Bindings, RenderedCommand};
 use spec::files::FileKind;
 use spec::site::Zone;
@@ -20,10 +21,18 @@ use crate::process::{ALLOCATION_MARK, ATTEMPT_MARK};
 use crate::protocol::{Work, WorkCommand, WorkPlace, Wrap};
 use crate::run_dir::RunDir;
 
+/// What tells a final task how all else ended.
+const OUTCOME: &str = "FORESHARD_OUTCOME";
+
 /// What tasks have published, in a run or in a plan of one.
 pub trait Published {
     /// The outputs of a task; empty if it has none.
     fn outputs(&self, task: TaskId) -> &Manifest;
+
+    /// How all else ended, once final tasks are due.
+    fn finals(&self) -> Option<Outcome> {
+        None
+    }
 
     /// Whether the task was run rather than found unchanged.
     fn has_run(&self, task: TaskId) -> bool;
@@ -32,6 +41,10 @@ pub trait Published {
 impl Published for RunState {
     fn outputs(&self, task: TaskId) -> &Manifest {
         Self::outputs(self, task)
+    }
+
+    fn finals(&self) -> Option<Outcome> {
+        Self::finals(self)
     }
 
     fn has_run(&self, task: TaskId) -> bool {
@@ -89,9 +102,12 @@ impl WorkMaker {
             run: &self.run_dir.id(),
         };
         let command = workflow.command(task, &bindings).map_err(|error| error.to_string())?;
-        let env = workflow.environment(task, &bindings).map_err(|error| error.to_string())?;
+        let mut env = workflow.environment(task, &bindings).map_err(|error| error.to_string())?;
+        let outcome = published.finals().filter(|_| template.is_final);
+        env.extend(outcome.map(|outcome| (OUTCOME.to_owned(), outcome.word().to_owned())));
         let place = self.place(template.workdir.as_deref(), files, outputs);
         let wrap = self.wrap(workflow, lease, self.site.zone(zone), &place, &env)?;
+        check_size(&command, wrap.as_ref(), &env)?;
         Ok(Work {
             attempt: lease.attempt,
             after: lease.after.clone(),
@@ -104,6 +120,7 @@ impl WorkMaker {
             secrets: template.secrets.clone(),
             env,
             place,
+            refuses_empty: !template.empty_outputs,
             timeout: template.timeout,
             is_idempotent: lease.is_idempotent,
             may_be_empty: may_be_empty(workflow, task),
@@ -269,6 +286,22 @@ impl WorkMaker {
             }
         }
     }
+}
+
+/// The system passes command and environment on together, or not at all.
+fn check_size(
+    command: &RenderedCommand,
+    wrap: Option<&Wrap>,
+    env: &[(String, String)],
+) -> Result<(), String> {
+    let command = match command {
+        RenderedCommand::Shell(script) => std::slice::from_ref(script),
+        RenderedCommand::Argv(argv) => argv,
+    };
+    let around = wrap.into_iter().flat_map(|wrap| wrap.before.iter().chain(&wrap.after));
+    let words = command.iter().chain(around).map(String::len);
+    let variables = env.iter().map(|(name, value)| name.len() + 1 + value.len());
+    check_total(words.chain(variables)).map_err(|error| error.to_string())
 }
 
 /// Variables of the machine that hold secrets of some task; a task is given only its own.

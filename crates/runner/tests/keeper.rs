@@ -351,7 +351,8 @@ fn within_its_memory_a_task_is_what_it_would_be_without_a_limit_and_its_peak_is_
         let argv = ["sh", "-c", "echo \"$0\" \"$1\"; exit 3", "a b", "'$x\""].map(str::to_owned);
         let argv = limited(kept.work(2, WorkCommand::Argv(argv.into())));
         let nowhere = limited(kept.work(3, WorkCommand::Argv(vec!["no-such-program".into()])));
-        kept.lease([holds, argv, nowhere]);
+        let fails = limited(kept.shell(4, "# a comment\nno-such-program\necho goes on"));
+        kept.lease([holds, argv, nowhere, fails]);
         let Report::Committed { usage, .. } = kept.end_of(1) else { panic!() };
         let peak = usage.memory_peak.0;
         assert!((60_000_000..400_000_000).contains(&peak), "{peak} {limits:?}");
@@ -359,6 +360,30 @@ fn within_its_memory_a_task_is_what_it_would_be_without_a_limit_and_its_peak_is_
         assert_eq!(kept.stdout(2).as_deref(), Some("a b '$x\"\n"));
         let why = "no program `no-such-program`".to_owned();
         assert_eq!(kept.cause_of(3), FailureCause::CannotStart(why));
+        assert_eq!(kept.cause_of(4), FailureCause::Exit(127));
+        let (said, printed) = (kept.stderr(4).unwrap(), kept.stdout(4));
+        assert!(said.contains(" 2: no-such") && printed.is_none(), "{said} {printed:?}");
+        kept.close();
+    }
+}
+
+#[test]
+fn files_that_the_kernel_keeps_in_memory_are_not_what_a_task_needs() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let stat = rustix::fs::statfs(dir.path()).unwrap();
+    if stat.f_type == libc::TMPFS_MAGIC {
+        eprintln!("skipped: files are nowhere but in memory here");
+        return;
+    }
+    for limits in [Limits::ByKernel, Limits::BySampling] {
+        let mut kept = Kept::start_limiting(1, limits);
+        let file = dir.path().join("file").display().to_string();
+        let mut work =
+            kept.shell(1, &format!("head -c 100000000 /dev/zero > {file}; cat {file} | wc -c"));
+        work.granted.memory = Bytes(64 << 20);
+        kept.lease([work]);
+        let Report::Committed { usage, .. } = kept.end_of(1) else { panic!("{limits:?}") };
+        assert!(usage.memory_peak < Bytes(48 << 20), "{} {limits:?}", usage.memory_peak);
         kept.close();
     }
 }

@@ -52,6 +52,8 @@ pub enum Fault {
     TaskFailure,
     /// A task hangs until its time limit. Comes from its script.
     TaskHang,
+    /// A task needs more memory than it is granted. Comes from its script.
+    OutOfMemory,
     /// Outputs cannot be given their final names. Comes from the script.
     PublishFailure,
     /// Outputs are wrong, and nobody is told.
@@ -63,7 +65,7 @@ pub enum Fault {
 }
 
 /// How many kinds there are.
-pub const N_FAULTS: usize = 24;
+pub const N_FAULTS: usize = 25;
 
 /// A class of faults, switched on or off as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +109,7 @@ impl Fault {
         Self::CommitLost,
         Self::TaskFailure,
         Self::TaskHang,
+        Self::OutOfMemory,
         Self::PublishFailure,
         Self::Corruption,
         Self::ClockSkew,
@@ -131,7 +134,7 @@ impl Fault {
             F::Preemption | F::KeeperDeath | F::SlowNode | F::CapacityFlap | F::CommitLost => {
                 Class::Place
             }
-            F::TaskFailure | F::TaskHang | F::PublishFailure => Class::Task,
+            F::TaskFailure | F::TaskHang | F::OutOfMemory | F::PublishFailure => Class::Task,
             F::Corruption => Class::Corruption,
             F::ClockSkew | F::ClockJump => Class::Clock,
         }
@@ -161,6 +164,7 @@ impl Fault {
             Self::CommitLost => "commit lost",
             Self::TaskFailure => "task failure",
             Self::TaskHang => "task hang",
+            Self::OutOfMemory => "out of memory",
             Self::PublishFailure => "publish failure",
             Self::Corruption => "silent corruption",
             Self::ClockSkew => "clock skew",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use engine::input::Report;
 use engine::shard::{HostInput, ShardHost};
 use engine::{AllocationId, AttemptId, Epoch};
-use spec::{Resources, Timestamp, ZoneId};
+use spec::{Bytes, Resources, Timestamp, ZoneId};
 
 use crate::truth::Failure;
 
@@ -60,6 +60,8 @@ pub(crate) struct Keeper {
 pub(crate) struct Memory {
     /// Attempts it was ever sent.
     pub(crate) known: Vec<AttemptId>,
+    /// What they were granted.
+    pub(crate) granted: BTreeMap<AttemptId, Resources>,
     pub(crate) started: BTreeSet<AttemptId>,
     /// Attempts committed here.
     pub(crate) committed: BTreeSet<AttemptId>,
@@ -82,6 +84,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// Whether it has a limit and needs more.
+    pub(crate) fn is_short(&self, needs: Bytes) -> bool {
+        self.granted.memory.0 > 0 && needs > self.granted.memory
+    }
+
     /// Cpus times time until `now`, in core-seconds.
     pub(crate) fn work(&self, now: Timestamp) -> f64 {
         f64::from(self.granted.cpus.0) / 1e3 * now.since(self.since).as_secs_f64()

@@ -7,17 +7,19 @@
 //! no file and no real clock: the same setup and seed give the same run, byte for byte.
 //!
 //! Reading order: [`site`], [`truth`], [`world`], [`outcome`]; then [`faults`], [`watch`] and
-//! [`suite`], which plays random cases by the thousand.
+//! [`suite`], which plays random cases by the thousand; [`trace`] and [`deadline`], of the laboratory.
 
 mod agenda;
 mod arithmetic;
 pub mod chance;
+pub mod deadline;
 pub mod faults;
 mod keeper;
 pub mod outcome;
 pub mod site;
 pub mod steps;
 pub mod suite;
+pub mod trace;
 pub mod truth;
 pub mod watch;
 pub mod world;

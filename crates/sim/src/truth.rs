@@ -22,6 +22,8 @@ pub struct Truth {
 /// What a task does when it is run, beyond taking its time.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
+    /// The memory without which it cannot even fail in another way.
+    pub needs: Bytes,
     /// How it fails, the first time, the second time, …; then it succeeds.
     pub failures: Vec<Failure>,
     /// How often its outputs cannot be given their final names, once it has succeeded.
@@ -41,7 +43,7 @@ pub enum Failure {
     Signal,
     /// Does not end; only for tasks with a time limit.
     Hang,
-    /// Grows beyond a limit.
+    /// Goes beyond a limit that is not one of memory.
     OverLimit,
     /// Cannot be started.
     CannotStart,

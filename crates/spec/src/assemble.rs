@@ -168,6 +168,7 @@ fn build(parts: Parts, replay: Option<Box<Replay>>) -> Result<Workflow, Vec<Grap
         parents: Csr::default(),
         children: Csr::default(),
         growing: None,
+        notifications: Vec::new(),
         replay,
     };
     let mut errors = Vec::new();

@@ -17,6 +17,7 @@ pub mod files;
 pub mod growth;
 pub mod id;
 mod left_out;
+pub mod notify;
 pub mod resources;
 pub mod schema;
 pub mod site;

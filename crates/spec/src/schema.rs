@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::notify::Occasion;
 use crate::site::{Policy, Weights};
 use crate::site_file::BACKENDS;
 
@@ -37,6 +38,11 @@ pub fn workflow() -> Value {
         ]))),
         "defaults": about("fields for all tasks that do not say otherwise", reference("common")),
         "tasks": about("name: task; the order does not matter", map_of(reference("task"))),
+        "notify": about("who is told when a run ends", one_of([
+            notification(),
+            list_of(notification()),
+        ])),
+        "final": about("tasks that run when all others have ended, however that was", map_of(reference("task"))),
     });
     let mut schema = object(fields(root), &["foreshard"]);
     schema["anyOf"] = json!([{"required": ["tasks"]}, {"required": ["include"]}]);
@@ -87,6 +93,22 @@ fn secret() -> Value {
     ])
 }
 
+fn notification() -> Value {
+    object(
+        fields(json!({
+            "on": about("at which ends; default: end, which is all of them", json!({"enum": Occasion::NAMES})),
+            "command": about("a program and its arguments; it reads the message as JSON", list_of(scalar())),
+            "webhook": about("an address that the message is posted to", one_of([
+                text(),
+                object(fields(json!({
+                    "secret": about("a name below secrets", text()),
+                })), &["secret"]),
+            ])),
+        })),
+        &[],
+    )
+}
+
 /// What only a task has.
 fn task_fields() -> Vec<(String, Value)> {
     fields(json!({
@@ -135,6 +157,7 @@ fn common_fields() -> Vec<(String, Value)> {
         "timeout": duration("killed after this long, which is a failure of its own"),
         "env": about("variables of the command", map_of(scalar())),
         "env_from": about("outside variables that, when they change, make it run again", texts()),
+        "empty_outputs": about("false: an output that is empty is a failure", filled("boolean")),
         "workdir": about("where the command starts", text()),
         "setup": about("lines for the same shell, before the command", texts()),
         "image": about("what the command runs in; the site says how", text()),

@@ -294,6 +294,8 @@ pub struct Template {
     pub priority: i32,
     /// `critical`: the author wants it checked by a shadow.
     pub critical: bool,
+    /// `empty_outputs`: whether an output may be empty.
+    pub empty_outputs: bool,
     /// `idempotent`: whether running it twice is harmless.
     pub idempotent: bool,
     /// `retries`.
@@ -308,6 +310,10 @@ pub struct Template {
     pub discovers: Option<Discovery>,
     /// The task whose success brought these tasks into the graph; none for those of the file.
     pub grown_by: Option<TaskId>,
+    /// Whether it stands below `final:`, and so runs when all else has ended.
+    pub is_final: bool,
+    /// Whether `needs` names that task, so that whatever it made counts among what these read.
+    pub needs_grower: bool,
     /// The parameters of the file it stands in, if that is not the workflow's own file.
     pub params: Option<Arc<BTreeMap<String, Value>>>,
     /// Why no task is made of it, if its `when` does not hold.
@@ -346,6 +352,7 @@ impl Default for Template {
             estimate: Per::Same(None),
             priority: 0,
             critical: false,
+            empty_outputs: true,
             idempotent: true,
             retries: Retries::default(),
             memory: MemoryGrowth::default(),
@@ -353,6 +360,8 @@ impl Default for Template {
             emits: None,
             discovers: None,
             grown_by: None,
+            is_final: false,
+            needs_grower: false,
             params: None,
             off: None,
             source: SourceId::MAIN,

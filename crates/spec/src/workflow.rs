@@ -11,6 +11,7 @@ use crate::csr::Csr;
 use crate::digest::Digest;
 use crate::files::FileTable;
 use crate::id::{FileId, TaskId, TemplateId};
+use crate::notify::Notification;
 use crate::resources::Resources;
 use crate::template::{Retries, Template, Value};
 use crate::units::Duration;
@@ -44,6 +45,8 @@ pub struct Workflow {
     pub(crate) children: Csr<u32>,
     /// What is kept of the file for tasks that are still to come, if there may be any.
     pub(crate) growing: Option<Arc<Growing>>,
+    /// Who is told when a run of it ends.
+    pub(crate) notifications: Vec<Notification>,
     /// What is kept of the recording that the workflow replays, if it does.
     pub(crate) replay: Option<Box<Replay>>,
 }
@@ -61,6 +64,12 @@ impl Workflow {
         self.digest
     }
 
+    /// Who is told when a run of it ends.
+    #[must_use]
+    pub fn notifications(&self) -> &[Notification] {
+        &self.notifications
+    }
+
     /// Parameters with the values in force.
     #[must_use]
     pub fn params(&self) -> &BTreeMap<String, Value> {
@@ -71,6 +80,19 @@ impl Workflow {
     #[must_use]
     pub fn params_of(&self, task: TaskId) -> &BTreeMap<String, Value> {
         self.template(task).params.as_deref().unwrap_or(&self.params)
+    }
+
+    /// Whether a task runs when all others have ended, however that was.
+    #[must_use]
+    pub fn is_final(&self, task: TaskId) -> bool {
+        self.template(task).is_final
+    }
+
+    /// All tasks that do.
+    pub fn final_tasks(&self) -> impl Iterator<Item = TaskId> {
+        let ids = (0..self.templates.len()).map(TemplateId::from_index);
+        let finals = ids.filter(|id| self.templates[id.index()].is_final);
+        finals.flat_map(|id| self.tasks_of(id))
     }
 
     /// How many tasks.

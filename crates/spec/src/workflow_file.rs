@@ -8,10 +8,12 @@ mod condition;
 mod discovery;
 mod family;
 mod fanout;
+mod finals;
 mod graph_errors;
 mod growing;
 mod include;
 mod memory;
+mod notify;
 mod params;
 mod paths;
 mod reading;
@@ -32,6 +34,7 @@ use crate::command::{Placeholder, Segment, TextTemplate};
 use crate::diagnostic::{Code, Diagnostic, Place, Source, SourceId, Sources};
 use crate::digest::Digest;
 use crate::files::FileTable;
+use crate::notify::Notification;
 use crate::source::Node;
 use crate::source::fields::Fields;
 use crate::source::scalar::Scalar;
@@ -44,8 +47,8 @@ pub(crate) use growing::{Growing, grow};
 /// The version of the format that is read.
 pub const VERSION: i64 = 1;
 
-const FIELDS: [&str; 7] =
-    ["foreshard", "name", "params", "secrets", "include", "defaults", "tasks"];
+const FIELDS: [&str; 9] =
+    ["foreshard", "name", "params", "secrets", "include", "defaults", "tasks", "final", "notify"];
 
 /// What a workflow is read from.
 pub struct Request<'r> {
@@ -102,6 +105,7 @@ struct Head {
     name: String,
     digest: Digest,
     params: BTreeMap<String, Value>,
+    notifications: Vec<Notification>,
 }
 
 /// From drafts to a checked graph; `files` keep their ids.
@@ -128,6 +132,8 @@ fn build(
     };
     match assemble::assemble(parts) {
         Ok(mut workflow) => {
+            workflow.notifications = head.notifications;
+            diagnostics.extend(finals::mistakes(&workflow));
             if let Some(layout) = growing {
                 workflow.growing = Some(Arc::new(Growing::new(&workflow, drafts, &layout)));
             }
@@ -292,6 +298,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         }
     }
 
+    /// The tasks below `tasks`, and those below `final`; and the names of all of them.
     fn tasks(
         &self,
         fields: &Fields<'r, 'a>,
@@ -306,15 +313,21 @@ impl<'r, 'a> Reader<'r, 'a> {
         }
         let mut drafts = Vec::new();
         for (key, node) in entries {
-            let name = key.text().unwrap_or_default();
-            if let Some(problem) = paths::name_problem(name) {
-                let message = format!("the task name `{}` {problem}", name.escape_debug());
-                let mistake = Diagnostic::error(Code::Name, key.span()).message(message);
-                diagnostics.push(mistake.help("use letters, digits, `-`, `_` and `.`"));
-            }
+            check_task_name(key, diagnostics);
             drafts.extend(self.task(key, node, diagnostics));
         }
-        let names = entries.iter().filter_map(|(key, _)| key.text().map(str::to_owned)).collect();
-        (names, drafts)
+        drafts.extend(self.final_tasks(fields, entries, diagnostics));
+        let finals = fields.get("final").and_then(Node::map).unwrap_or_default();
+        let names = entries.iter().chain(finals).filter_map(|(key, _)| key.text());
+        (names.map(str::to_owned).collect(), drafts)
+    }
+}
+
+fn check_task_name(key: &Node<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let name = key.text().unwrap_or_default();
+    if let Some(problem) = paths::name_problem(name) {
+        let message = format!("the task name `{}` {problem}", name.escape_debug());
+        let mistake = Diagnostic::error(Code::Name, key.span()).message(message);
+        diagnostics.push(mistake.help("use letters, digits, `-`, `_` and `.`"));
     }
 }

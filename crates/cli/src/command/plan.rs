@@ -5,6 +5,8 @@ use report::dry_run::{Detail, DryRun};
 use report::printable::printable;
 use report::quantity::{Seconds, plural};
 use report::start_memory::StartMemory;
+use report::surroundings::Surroundings;
+use runner::images::Images;
 use runner::load::Loaded;
 use runner::start::Error as Refused;
 use runner::{demand, dry_run};
@@ -17,6 +19,9 @@ use crate::exit_code::Code;
 use crate::failure::Failure;
 use crate::screen::{Screen, Tone};
 use crate::{refusal, site, workflow};
+
+/// Of so many templates is said what their commands run in; the JSON names all.
+const SURROUNDINGS_MAX: usize = 40;
 
 /// What a plan is wanted of.
 pub(crate) struct Asked {
@@ -53,12 +58,18 @@ pub(crate) fn tell(
     let workflow = &loaded.workflow;
     let refused = |error| refusal::tell(error, Some(loaded), screen);
     plan::make(workflow, site).map_err(|wishes| refused(Refused::Infeasible(wishes)))?;
-    let decided = dry_run::of(loaded, site, &asked.targets, asked.is_fresh).map_err(refused)?;
+    let images = Images::find(&loaded.project, workflow, site)
+        .map_err(|error| refused(Refused::Image(error)))?;
+    let decided =
+        dry_run::of(loaded, site, &images, &asked.targets, asked.is_fresh).map_err(refused)?;
+    let find = |name: &str| images.get(name).map(|found| (found.reference.clone(), found.digest));
     let told = Told {
         bound: Bound::of(workflow, site, &decided),
         zones: site.zones.iter().map(ZoneFigures::of).collect(),
         memory: StartMemory::of(workflow, &demand::terms(&loaded.project, workflow, site)),
+        surroundings: Surroundings::of(workflow, Some(site), Some(&find)),
         decisions: DryRun::of(workflow, &decided, Detail::Auto),
+        to_come: dry_run::awaited(loaded).iter().map(ToCome::of).collect(),
     };
     if asked.is_json {
         screen.print_json(&told)?;
@@ -72,10 +83,57 @@ pub(crate) fn tell(
 struct Told<'a> {
     #[serde(flatten)]
     decisions: DryRun,
+    /// Tasks that a run would add.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    to_come: Vec<ToCome>,
     zones: Vec<ZoneFigures<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    surroundings: Vec<Surroundings>,
     /// Of templates whose memory is a guess or was learned.
     memory: Vec<StartMemory>,
     bound: Bound,
+}
+
+/// What is not known before some task has run.
+#[derive(Serialize)]
+struct ToCome {
+    /// The task whose files or file decide.
+    by: String,
+    /// The fan-out that they become tasks of; none where a file declares them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pattern: Option<String>,
+    /// How many of them earlier runs have left results of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<usize>,
+}
+
+impl ToCome {
+    fn of(awaited: &dry_run::Awaited) -> Self {
+        match awaited.clone() {
+            dry_run::Awaited::Discovered { template, from, pattern, known } => {
+                let (template, pattern) = (Some(template), Some(pattern));
+                Self { by: from, template, pattern, known: Some(known) }
+            }
+            dry_run::Awaited::Emitted { by } => {
+                Self { by, template: None, pattern: None, known: None }
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        let by = printable(&self.by);
+        let (Some(template), Some(pattern)) = (&self.template, &self.pattern) else {
+            return format!("{by} adds the tasks that its file will declare\n");
+        };
+        let known = match self.known {
+            None | Some(0) => "how many is not known".to_owned(),
+            Some(n) => format!("{n} in earlier runs"),
+        };
+        let (template, pattern) = (printable(template), printable(pattern));
+        format!("{template}: one task for each {pattern} of {by}; {known}\n")
+    }
 }
 
 #[derive(Serialize)]
@@ -100,8 +158,14 @@ struct Bound {
 impl Told<'_> {
     fn text(&self, screen: Screen) -> String {
         let mut text = self.decisions.text();
+        for to_come in &self.to_come {
+            text += &to_come.text();
+        }
         for zone in &self.zones {
             text += &zone.text();
+        }
+        for around in self.surroundings.iter().take(SURROUNDINGS_MAX) {
+            text += &format!("{}: {}\n", printable(&around.template), around.text());
         }
         for memory in &self.memory {
             text += &memory.text();

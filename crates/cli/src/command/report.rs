@@ -55,8 +55,13 @@ pub(crate) fn write_html(told: &Told, path: &Path, screen: Screen) -> Result<(),
 #[must_use]
 pub(crate) fn summary(told: &Told) -> Summary {
     let error_lines = |attempt: AttemptId| last_lines(&told.run.dir, attempt, ERROR_LINES);
+    let images = |name: &str| {
+        let image = told.manifest.images.get(name)?;
+        Some((image.reference.clone(), image.digest))
+    };
     let extras = Extras {
         site: Some(&told.manifest.site),
+        images: Some(&images),
         run: Some(&told.run.id),
         error_lines: Some(&error_lines),
     };

@@ -23,9 +23,13 @@ pub(crate) fn word(phase: Phase, is_driven: bool) -> &'static str {
         (Phase::Running, true) => "running",
         (Phase::Draining { .. }, true) => "draining",
         (Phase::Cancelling, true) => "cancelling",
+        (Phase::Finishing(_), true) => "finishing",
         // Whoever drove it is gone; its keepers may go on with what they have.
         (Phase::Paused, _)
-        | (Phase::Running | Phase::Draining { .. } | Phase::Cancelling, false) => "interrupted",
+        | (
+            Phase::Running | Phase::Draining { .. } | Phase::Cancelling | Phase::Finishing(_),
+            false,
+        ) => "interrupted",
     }
 }
 

@@ -7,7 +7,9 @@ use report::printable::printable;
 use report::text::Style;
 use report::timeline::Why as Reason;
 use runner::drive::clock;
+use runner::images::Images;
 use runner::record::Found;
+use runner::start::Error as Refused;
 use runner::{dry_run, reuse};
 use serde::Serialize;
 use spec::TaskId;
@@ -234,7 +236,9 @@ fn foretell(args: &Why, file: &std::path::Path, screen: Screen) -> Result<Code, 
         return Err(workflow::unknown_target(&loaded.workflow, &args.task));
     }
     let site = site::choose(&SiteChoice { site: args.site.clone(), jobs: None }, screen)?;
-    let decided = dry_run::of(&loaded, &site, &tasks, false)
+    let decided = Images::find(&loaded.project, &loaded.workflow, &site)
+        .map_err(Refused::Image)
+        .and_then(|images| dry_run::of(&loaded, &site, &images, &tasks, false))
         .map_err(|error| refusal::tell(error, Some(&loaded), screen))?;
     let rows: Vec<Foretold> = decided
         .into_iter()

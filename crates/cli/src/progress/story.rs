@@ -27,6 +27,7 @@ pub(crate) fn of(record: &Record, workflow: &Workflow, detail: Detail) -> Option
         | Event::AttemptLost { .. }
         | Event::AllocationLost { .. }
         | Event::WorkflowGrown { .. }
+        | Event::FinalsDue { .. }
         | Event::CommandAccepted { .. } => true,
         Event::RunStarted { .. }
         | Event::PlanAdopted { .. }

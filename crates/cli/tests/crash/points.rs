@@ -72,18 +72,77 @@ enum Crash {
     PowerLoss,
 }
 
+/// Tasks that are discovered, none of them known when the run begins, and tasks that are emitted by
+/// emitted tasks.
+const GROWING: &str = r#"
+foreshard: 1
+name: growing
+tasks:
+  split:
+    run: echo {task} >> "$DIARY"; for i in 1 2; do echo $i > out/chunks/$i; done
+    outputs: out/chunks/*
+  count:
+    foreach: {files: "out/chunks/{chunk}", from: split}
+    run: echo {task} >> "$DIARY"; wc -l < {inputs} > {outputs}
+    inputs: out/chunks/{chunk}
+    outputs: out/counts/{chunk}
+  sum:
+    run: echo {task} >> "$DIARY"; cat {inputs} > {outputs}
+    inputs: {outputs_of: count}
+    outputs: out/sum
+  plan:
+    run: |
+      echo {task} >> "$DIARY"
+      printf 'foreshard: 1\ntasks:\n' > {outputs}
+      for x in a b; do
+        printf '  letter-%s:\n    run: |\n' $x
+        printf '      echo {{task}} >> "$DIARY"\n'
+        printf '      printf "{foreshard: 1, tasks: {number-%s: {outputs: out/number-%s, run: echo %s > out/number-%s}}}" > {{outputs}}\n' $x $x $x $x
+        printf '    emits: out/more-%s.yaml\n' $x
+      done >> {outputs}
+    emits: out/more.yaml
+  all:
+    run: echo {task} >> "$DIARY"; cat out/number-* > {outputs}
+    needs: plan
+    inputs: out/number-*
+    outputs: out/all
+"#;
+
+/// What is run, and how it ends.
+struct Story {
+    workflow: &'static str,
+    code: i32,
+    tree: BTreeMap<std::path::PathBuf, Vec<u8>>,
+    runs: BTreeMap<String, usize>,
+}
+
 #[test]
 fn a_crash_at_any_point_leaves_the_same_files_and_runs_nothing_published_again() {
-    let clean = Lab::new(WORKFLOW);
+    let (story, points) = without_a_crash(WORKFLOW, 1);
+    assert_eq!(story.runs.values().sum::<usize>(), N_TASKS - 1 + 4, "{:?}", story.runs);
+    assert!(points.keys().any(|point| point.contains("publish")), "{points:?}");
+    crash_everywhere(&story, &points);
+}
+
+#[test]
+fn a_crash_at_any_point_of_a_growing_run_leaves_the_same_files_and_the_same_tasks() {
+    let (story, points) = without_a_crash(GROWING, 0);
+    assert_eq!(story.runs.len(), 8, "{:?}", story.runs);
+    crash_everywhere(&story, &points);
+}
+
+fn without_a_crash(workflow: &'static str, code: i32) -> (Story, BTreeMap<String, u64>) {
+    let clean = Lab::new(workflow);
     let counts = clean.dir_file("counts");
     let ended = run(&clean, &[("FORESHARD_CRASH_COUNT", counts.to_str().unwrap())]);
-    assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
-    let expected = Expected { tree: clean.tree(), runs: clean.runs_by_task() };
-    assert_eq!(expected.runs.values().sum::<usize>(), N_TASKS - 1 + 4, "{:?}", expected.runs);
-
+    assert_eq!(ended.status.code(), Some(code), "{}", ended.stderr);
     let points = journal::fault::hits(Path::new(&counts)).unwrap();
     assert!(points.keys().any(|point| point.contains("journal")), "{points:?}");
-    assert!(points.keys().any(|point| point.contains("publish")), "{points:?}");
+    let (tree, runs) = (clean.tree(), clean.runs_by_task());
+    (Story { workflow, code, tree, runs }, points)
+}
+
+fn crash_everywhere(story: &Story, points: &BTreeMap<String, u64>) {
     let trials: Vec<(String, Crash)> = points
         .iter()
         .flat_map(|(point, &n)| (1..=n).map(move |hit| format!("{point}:{hit}")))
@@ -99,20 +158,15 @@ fn a_crash_at_any_point_leaves_the_same_files_and_runs_nothing_published_again()
         for _ in 0..N_AT_ONCE {
             scope.spawn(|| {
                 while let Some((at, crash)) = next() {
-                    crash_and_resume(&at, crash, &expected);
+                    crash_and_resume(&at, crash, story);
                 }
             });
         }
     });
 }
 
-struct Expected {
-    tree: BTreeMap<std::path::PathBuf, Vec<u8>>,
-    runs: BTreeMap<String, usize>,
-}
-
-fn crash_and_resume(at: &str, crash: Crash, expected: &Expected) {
-    let lab = Lab::new(WORKFLOW);
+fn crash_and_resume(at: &str, crash: Crash, expected: &Story) {
+    let lab = Lab::new(expected.workflow);
     let power = if crash == Crash::PowerLoss { "1" } else { "0" };
     let ended = run(&lab, &[("FORESHARD_CRASH_AT", at), ("FORESHARD_CRASH_POWER", power)]);
     let context = || format!("{crash:?} at {at}: {}", ended.stderr);
@@ -122,10 +176,10 @@ fn crash_and_resume(at: &str, crash: Crash, expected: &Expected) {
         }
         let resumed = lab.call(&["resume"], &[]);
         let code = resumed.status.code();
-        assert_eq!(code, Some(1), "{}, then resumed: {}", context(), resumed.stderr);
+        assert_eq!(code, Some(expected.code), "{}, then resumed: {}", context(), resumed.stderr);
     } else {
         // Writes are grouped by what happens to come together: this run had fewer of them.
-        assert_eq!(ended.status.code(), Some(1), "{}", context());
+        assert_eq!(ended.status.code(), Some(expected.code), "{}", context());
     }
     assert_eq!(lab.tree(), expected.tree, "{}", context());
     let records = lab.records();

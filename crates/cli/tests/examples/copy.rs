@@ -22,12 +22,7 @@ pub(crate) struct Ended {
 impl Copy {
     pub(crate) fn of(example: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        for entry in std::fs::read_dir(examples().join(example)).unwrap() {
-            let entry = entry.unwrap();
-            if entry.file_type().unwrap().is_file() {
-                std::fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
-            }
-        }
+        copy(&examples().join(example), dir.path());
         Self { dir }
     }
 
@@ -95,6 +90,20 @@ impl Ended {
         let what = format!(" {what}");
         let told = self.err.lines().filter_map(|line| line.split_once("s] "));
         told.filter_map(|(_, event)| event.split_once(&what)).map(|(task, _)| task).collect()
+    }
+}
+
+/// All but what runs of it make.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (name, kind) = (entry.file_name(), entry.file_type().unwrap());
+        if kind.is_file() {
+            std::fs::copy(entry.path(), to.join(&name)).unwrap();
+        } else if kind.is_dir() && name != "out" && name != ".foreshard" {
+            copy(&entry.path(), &to.join(&name));
+        }
     }
 }
 

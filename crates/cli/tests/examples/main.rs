@@ -4,5 +4,7 @@
 
 mod copy;
 mod licences;
+mod ported;
 mod small;
+mod surroundings;
 mod variants;

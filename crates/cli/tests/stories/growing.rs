@@ -46,6 +46,21 @@ fn a_task_decides_how_many_tasks_follow_none_is_an_answer() {
 }
 
 #[test]
+fn a_plan_says_what_is_not_known_yet_and_how_it_was_before() {
+    let (stage, param) = split(2);
+    let unknown = "count: one task for each chunks/part-* of split; how many is not known";
+    stage.foreshard(&["plan", "w.yaml"]).ends(0).prints(unknown);
+    stage.foreshard(&["run", "w.yaml", "--param", &param]).ends(0);
+    stage.foreshard(&["plan", "w.yaml"]).ends(0).prints("of split; 2 in earlier runs");
+    let plan = stage.foreshard(&["plan", "w.yaml", "--json"]).ends(0).json();
+    assert_eq!(
+        (&plan["to_come"][0]["by"], &plan["to_come"][0]["known"]),
+        (&"split".into(), &2.into())
+    );
+    stage.foreshard(&["graph", "w.yaml"]).ends(0).prints("split");
+}
+
+#[test]
 fn what_was_discovered_is_not_run_again_and_only_a_new_chunk_is() {
     let (stage, param) = split(3);
     stage.foreshard(&["run", "w.yaml", "--param", &param]).ends(0);

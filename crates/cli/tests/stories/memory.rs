@@ -49,7 +49,7 @@ fn grows_then_starts_right(by_kernel: bool) {
     let run = ["run", "w.yaml", "--site", "site.yaml"];
     let plan = ["plan", "w.yaml", "--site", "site.yaml"];
     stage.foreshard(&plan).ends(0).prints("hog: memory 64 MiB; grows by 2, at most 3 times");
-    limited(&stage, by_kernel, &run).ends(0).says("out of memory");
+    limited(&stage, by_kernel, &run).ends(0).says("tries again with more");
     assert_eq!(stage.read("granted"), "64\n128\n256\n");
     assert_eq!(times_run(&stage.path("neighbour")), 1, "the neighbour did not notice");
     let first = report(&stage);

@@ -165,8 +165,8 @@ fn check(forms: &BTreeSet<Vec<u8>>, place: &str, text: &[u8]) {
         by_beginning.entry(&form[..BEGINNING]).or_default().push(form);
     }
     for at in 0..text.len().saturating_sub(BEGINNING) {
-        let candidates = by_beginning.get(&text[at..at + BEGINNING]).into_iter().flatten();
-        for form in candidates.filter(|form| text[at..].starts_with(form)) {
+        let mut candidates = by_beginning.get(&text[at..at + BEGINNING]).into_iter().flatten();
+        if let Some(form) = candidates.find(|form| text[at..].starts_with(form)) {
             let around = &text[at.saturating_sub(60)..(at + form.len() + 20).min(text.len())];
             panic!(
                 "{:?} is in {place}: {:?}",

@@ -40,6 +40,16 @@ fn a_command_runs_inside_its_image_inside_the_wrap_of_its_zone() {
     stage.foreshard(&RUN).ends(0);
     assert_eq!(stage.read("a"), "one\na 1 0\n");
     assert_eq!(stage.read("b"), "");
+    let plan = stage.foreshard(&["plan", "w.yaml", "--site", "site.yaml"]).ends(0);
+    plan.prints("a: image tools/one (").prints("b: through env");
+    let report = stage.foreshard(&["report", "--json"]).ends(0).json();
+    let image = &report["surroundings"][0]["image"];
+    assert_eq!(
+        (&image["name"], image["digest"].as_str().unwrap().len()),
+        (&"tools/one".into(), 64)
+    );
+    assert!(report["surroundings"][1]["wraps"][0]["words"].to_string().contains("WRAPPED"));
+    stage.foreshard(&["report"]).ends(0).prints("a: image tools/one (");
 }
 
 #[test]
@@ -149,4 +159,64 @@ tasks:
     assert_eq!(stage.read("a"), "hello 1\n");
     assert_eq!(stage.read("b"), stage.read("env.sh"));
     assert!(!stage.has("c"));
+}
+
+/// Each task sees the machine but not what is kept of the run, and writes in its own folder only.
+const BWRAP: &str = r#"
+foreshard: 1
+zones:
+  z:
+    pools: {p: {cpus: 4, memory: 2GiB}}
+    wrap: [bwrap, --ro-bind, /, /, --dev, /dev, --proc, /proc, PIDS --tmpfs, "{project}/.foreshard",
+           --bind, "{folder}", "{folder}", --chdir, "{workdir}", "{command}"]
+"#;
+
+const WRAPPED: &str = "\
+foreshard: 1
+name: inside
+tasks:
+  in: {run: 'echo given > {outputs}', outputs: in}
+  fine:
+    run: |
+      echo \"$FORESHARD_TASK $MINE\" >&2
+      test ! -e {project}/.foreshard/history.db
+      if touch {project}/outside; then exit 9; fi
+      (setsid sleep SECONDS &)
+      cat {inputs} > {outputs}
+    env: {MINE: 'a b'}
+    inputs: in
+    outputs: sub/fine
+  slow: {run: 'setsid sleep SECONDS & sleep SECONDS', timeout: 1s, outputs: never}
+  stubborn: {run: \"trap '' TERM; setsid -f sleep SECONDS; while :; do sleep 0.1; done\", timeout: 1s, outputs: no}
+";
+
+#[test]
+fn in_bubblewrap_a_task_has_its_folder_environment_log_and_limits_and_leaves_nothing_running() {
+    let isolates =
+        std::process::Command::new("bwrap").args(["--ro-bind", "/", "/", "true"]).output();
+    if !crate::stage::can_use("bwrap") || !isolates.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: bwrap can make no namespaces here");
+        return;
+    }
+    for (pids, seconds) in [("", 98_701), ("--unshare-pid,", 98_702)] {
+        let seconds = format!("{seconds}.{}", std::process::id());
+        let workflow = WRAPPED.replace("SECONDS", &seconds);
+        let stage = Stage::with(&[("w.yaml", &workflow)]);
+        stage.write("site.yaml", &BWRAP.replace("PIDS", pids));
+        let told = stage.foreshard(&RUN).ends(1);
+        told.says("fine succeeded").says("slow failed").says("ran longer than its timeout");
+        assert_eq!(stage.read("sub/fine"), "given\n");
+        let log = stage.foreshard(&["logs", "fine", "--stderr"]).ends(0).out;
+        assert!(log.contains("fine a b"), "{log}");
+        assert!(!stage.has("outside"));
+        assert_eq!(running_with(&seconds), [""; 0], "{pids}");
+    }
+}
+
+/// Command lines of processes that hold these words.
+fn running_with(words: &str) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).into_owned());
+    lines.filter(|line| line.contains(words)).collect()
 }

@@ -110,6 +110,12 @@ impl RunState {
         self.grantable.iter().any(|shards| !shards.is_empty())
     }
 
+    /// How many allocations a revision of the plan wants in a zone, if any has named it.
+    #[must_use]
+    pub fn allocations_wanted(&self, zone: ZoneId) -> Option<u32> {
+        self.allocations_wanted.get(&zone).copied()
+    }
+
     /// Whether a zone holds more allocations than a revision of the plan wants.
     #[must_use]
     pub fn is_surplus(&self, zone: ZoneId) -> bool {

@@ -16,6 +16,7 @@ use crate::cause::FailureCause;
 use crate::id::{AttemptId, Epoch};
 use crate::input::{MachineUsage, Report};
 use crate::outcome::{Manifest, Usage};
+use crate::planted::{self, Bug};
 use queue::Queue;
 use seen::Seen;
 
@@ -238,7 +239,7 @@ impl ShardHost {
             self.epoch = epoch;
             self.is_closing = false;
         }
-        epoch == self.epoch
+        epoch == self.epoch || planted::is(Bug::DropEpochCheck)
     }
 
     fn on_lease(&mut self, epoch: Epoch, leases: Vec<HostedLease>) {
@@ -252,7 +253,9 @@ impl ShardHost {
         for lease in new {
             // A parent that was never leased here is published: it is not ours to wait for.
             let is_awaited = |&parent: &AttemptId| {
-                self.seen.contains(parent) && !self.committed.contains(parent)
+                self.seen.contains(parent)
+                    && !self.committed.contains(parent)
+                    && !planted::is(Bug::StartTooEarly)
             };
             let blockers: Vec<AttemptId> = lease.after.iter().copied().filter(is_awaited).collect();
             self.queue.push(lease, &blockers);
@@ -338,7 +341,9 @@ impl ShardHost {
             (Stage::Ending(Why::Failed(cause)), _) => {
                 self.end_with(attempt, Report::Failed { attempt, cause, usage });
             }
-            (Stage::Starting | Stage::Running, End::Exit(0)) if has_outputs => {
+            (Stage::Starting | Stage::Running, End::Exit(0))
+                if has_outputs && !planted::is(Bug::SkipCommit) =>
+            {
                 self.release(attempt);
                 self.outbox.push_back(HostOutput::Commit(attempt));
             }
@@ -410,6 +415,9 @@ impl ShardHost {
 
     /// What waits inside the shard for an attempt that did not commit goes back.
     fn return_dependents(&mut self, failed: AttemptId) {
+        if planted::is(Bug::ForgetDependents) {
+            return;
+        }
         let mut stack = vec![failed];
         while let Some(failed) = stack.pop() {
             for attempt in self.queue.take_waiting_for(failed) {
@@ -429,7 +437,9 @@ impl ShardHost {
         let slot = std::mem::replace(&mut active.slot, u32::MAX);
         if slot != u32::MAX {
             self.slots.insert(slot);
-            self.in_use.take(&active.lease.granted);
+            if !planted::is(Bug::LeakSlot) {
+                self.in_use.take(&active.lease.granted);
+            }
         }
     }
 
@@ -446,11 +456,14 @@ impl ShardHost {
             self.timers.remove(&(at, attempt));
             let Some(active) = self.active.get_mut(&attempt) else { continue };
             active.timer = None;
+            if planted::is(Bug::NeverTimeOut) && matches!(active.stage, Stage::Running) {
+                continue;
+            }
             if matches!(active.stage, Stage::Running) {
                 let limit = active.lease.timeout.unwrap_or_default();
                 let why = Why::Failed(FailureCause::Timeout(limit));
                 self.make_end(attempt, why, Urgency::Terminate);
-            } else if matches!(active.stage, Stage::Ending(_)) {
+            } else if matches!(active.stage, Stage::Ending(_)) && !planted::is(Bug::NeverKill) {
                 self.signal(attempt, Urgency::Kill);
             }
         }
@@ -458,7 +471,9 @@ impl ShardHost {
 
     fn start_what_fits(&mut self) {
         let mut free = self.capacity.clone();
-        free.take(&self.in_use);
+        if !planted::is(Bug::OverCommit) {
+            free.take(&self.in_use);
+        }
         while let Some(lease) = self.queue.pop_fitting(&free) {
             free.take(&lease.granted);
             add(&mut self.in_use, &lease.granted);

@@ -90,15 +90,23 @@ impl Case {
         let n_zones = rng.between(1, 3) as usize;
         let mut order: Vec<u32> = (0..n as u32).collect();
         rng.shuffle(&mut order);
-        let parents = random_parents(rng, &order);
+        let mut parents = random_parents(rng, &order);
         let calm = rng.chance(150);
         let mut templates: Vec<Template> = (0..n).map(|task| random_template(rng, task)).collect();
-        let has_outputs: Vec<bool> = (0..n).map(|_| rng.chance(700)).collect();
-        let plan = random_plan(rng, &order, n_zones);
+        let mut has_outputs: Vec<bool> = (0..n).map(|_| rng.chance(700)).collect();
+        let n_finals = if rng.chance(500) { rng.between(1, 3) as usize } else { 0 };
+        for task in n..n + n_finals {
+            templates.push(Template { is_final: true, ..random_template(rng, task) });
+            has_outputs.push(false);
+            parents.push((n as u32..task as u32).filter(|_| rng.chance(300)).collect());
+        }
+        let plan = random_plan(rng, &order, n_finals, n_zones);
         let mut scripts = random_scripts(rng, &templates, &has_outputs);
         let reusable = if rng.chance(300) { 500 } else { 0 };
-        let selected = random_selection(rng, &parents);
-        let reusable = selected.iter().filter(|_| rng.chance(reusable)).collect::<Vec<_>>();
+        let selected = random_selection(rng, &parents, n);
+        let is_final = |task: &TaskId| task.index() >= n;
+        let regular = selected.iter().filter(|task| !is_final(task));
+        let reusable = regular.filter(|_| rng.chance(reusable)).collect::<Vec<_>>();
         let capacities: Vec<_> = (0..n_zones).map(|_| cpus(rng.between(2, 4) as u32)).collect();
         let memory = random_memory(rng, &mut templates, &mut scripts, &capacities);
         let workflow = Arc::new(build(templates, &parents, &has_outputs));
@@ -247,8 +255,9 @@ fn random_memory(
 }
 
 /// Topologically consecutive tasks form shards, so that the graph of shards is acyclic.
-fn random_plan(rng: &mut Rng, order: &[u32], n_zones: usize) -> Plan {
-    let n = order.len();
+fn random_plan(rng: &mut Rng, order: &[u32], n_finals: usize, n_zones: usize) -> Plan {
+    let n = order.len() + n_finals;
+    let finals = (order.len()..n).map(TaskId::from_index);
     let shards = if rng.chance(500) {
         Shards::Singletons(n as u32)
     } else {
@@ -257,6 +266,11 @@ fn random_plan(rng: &mut Rng, order: &[u32], n_zones: usize) -> Plan {
         while rest.peek().is_some() {
             let size = rng.between(1, 5) as usize;
             listed.push(rest.by_ref().take(size).collect());
+        }
+        if n_finals > 0 && rng.chance(500) {
+            listed.push(finals.collect());
+        } else {
+            listed.extend(finals.map(|task| vec![task]));
         }
         Shards::Listed(listed)
     };
@@ -277,12 +291,13 @@ fn random_plan(rng: &mut Rng, order: &[u32], n_zones: usize) -> Plan {
 }
 
 /// Everything, or some tasks with all that they need.
-fn random_selection(rng: &mut Rng, parents: &[Vec<u32>]) -> TaskRanges {
+fn random_selection(rng: &mut Rng, parents: &[Vec<u32>], n_regular: usize) -> TaskRanges {
     if rng.chance(800) {
         return TaskRanges::all(parents.len());
     }
     let mut is_wanted = vec![false; parents.len()];
-    let mut stack: Vec<u32> = (0..parents.len() as u32).filter(|_| rng.chance(400)).collect();
+    let is_wanted_itself = |&task: &u32| task as usize >= n_regular || rng.chance(400);
+    let mut stack: Vec<u32> = (0..parents.len() as u32).filter(is_wanted_itself).collect();
     while let Some(task) = stack.pop() {
         if !std::mem::replace(&mut is_wanted[task as usize], true) {
             stack.extend(&parents[task as usize]);

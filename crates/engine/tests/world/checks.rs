@@ -37,6 +37,10 @@ pub(crate) struct Checks {
     failed: BTreeSet<AttemptId>,
     shard_epochs: BTreeMap<ShardId, u32>,
     is_cancelled: bool,
+    /// Whether the run was cancelled when final tasks were due.
+    pub(crate) are_finals_abandoned: bool,
+    /// How often final tasks became due, since the last end.
+    n_finals_due: u32,
     reused: BTreeSet<TaskId>,
     /// Changes of state so far, of lost histories too.
     pub(crate) seen: Seen,
@@ -71,6 +75,8 @@ impl Checks {
             failed: BTreeSet::new(),
             shard_epochs: BTreeMap::new(),
             is_cancelled: false,
+            are_finals_abandoned: false,
+            n_finals_due: 0,
             reused: BTreeSet::new(),
             seen: Seen::new(),
             generation: 0,
@@ -131,12 +137,17 @@ impl Checks {
     fn before_record(&mut self, case: &Case, record: &Record) {
         match &record.event {
             Event::ShardsGranted { shards, .. } => {
-                self.s23_nothing_new_after_cancel();
                 self.s7_shard_epochs_increase(case, shards);
                 for &attempt in shards.iter().flat_map(|ShardGrant(_, _, attempts)| attempts) {
                     self.s3_is_not_published(attempt);
                     self.s15_attempts_count_up(attempt);
-                    self.fail_fast_grants_no_more();
+                    if case.workflow.is_final(attempt.task()) {
+                        self.finals_start_when_all_else_has_ended(case, attempt);
+                    } else {
+                        assert!(self.state.finals().is_none(), "{attempt} starts after the end");
+                        self.s23_nothing_new_after_cancel();
+                        self.fail_fast_grants_no_more();
+                    }
                 }
             }
             Event::AttemptFailed { attempt, cause, retry_at, .. } => {
@@ -154,13 +165,21 @@ impl Checks {
                 let idempotent = case.workflow.template(attempt.task()).idempotent;
                 assert!(idempotent || is_idle, "N1: {attempt} started, and is just tried again");
             }
-            Event::CommandAccepted { command: Command::Cancel } => self.is_cancelled = true,
+            Event::CommandAccepted { command: Command::Cancel } => {
+                self.is_cancelled = true;
+                self.are_finals_abandoned = self.state.finals().is_some();
+            }
+            Event::FinalsDue { .. } => self.n_finals_due += 1,
+            Event::RunFinished { .. } => self.finals_were_due_once(case),
             Event::CommandAccepted { command: Command::RetryFailed } => {
                 self.generation += 1;
                 for (task, row) in (0..).map(TaskId).zip(&mut self.tasks) {
                     let state = self.state.task(task).state;
                     if matches!(state, TaskState::Failed | TaskState::Skipped) {
                         (row.failures_now, row.ooms_now) = (0, 0);
+                    }
+                    if case.workflow.is_final(task) {
+                        (row.failures_now, row.ooms_now, row.n_published) = (0, 0, 0);
                     }
                 }
             }
@@ -237,8 +256,8 @@ impl Checks {
                     let wanted = reference::memory(case, task, self.tasks[task.index()].ooms);
                     assert_eq!(lease.granted.memory, wanted, "M1: {}", lease.attempt);
                 }
-                self.s23_nothing_new_after_cancel();
-                let is_running = self.state.phase() == Phase::Running;
+                let phase = self.state.phase();
+                let is_running = matches!(phase, Phase::Running | Phase::Finishing(_));
                 assert!(is_running, "work is handed out while {:?}", self.state.phase());
             }
             Action::Publish { attempts } => {
@@ -364,6 +383,26 @@ impl Checks {
 
     fn s23_nothing_new_after_cancel(&self) {
         assert!(!self.is_cancelled, "S23: something starts after the run was cancelled");
+    }
+
+    fn finals_start_when_all_else_has_ended(&self, case: &Case, attempt: AttemptId) {
+        let phase = self.state.phase();
+        assert!(matches!(phase, Phase::Finishing(_)), "{attempt} of a final task while {phase:?}");
+        let open = self.state.live().keys().chain(self.state.committed().keys());
+        let regular = open.filter(|&&task| !case.workflow.is_final(task)).collect::<Vec<_>>();
+        assert!(regular.is_empty(), "{attempt} of a final task starts while {regular:?} are open");
+    }
+
+    /// Before each end of the run.
+    fn finals_were_due_once(&mut self, case: &Case) {
+        let has_finals = case.workflow.final_tasks().next().is_some();
+        let n = std::mem::take(&mut self.n_finals_due);
+        assert_eq!(n, u32::from(has_finals), "how often final tasks were due before an end");
+        for task in case.workflow.final_tasks() {
+            let state = self.state.task(task).state;
+            let is_over = state.is_final() || self.are_finals_abandoned;
+            assert!(is_over, "the run ends while its final {task} is {state:?}");
+        }
     }
 
     fn fail_fast_grants_no_more(&self) {

@@ -13,6 +13,7 @@ use engine::input::{Command, Report, ReuseVerdict};
 use engine::outcome::{Manifest, Outcome, PublishedFile, Usage};
 use engine::phase::Phase;
 use engine::shard::{End, HostInput, HostOutput, HostedLease, Urgency};
+use engine::task_state::TaskState;
 use engine::{Action, AllocationId, AttemptId, Engine, Epoch, Input, Observation, Output, Record};
 use spec::{Bytes, Digest, Duration, Resources, TaskId, Timestamp, ZoneId};
 
@@ -124,6 +125,12 @@ impl World {
         match engine.state().phase() {
             Phase::Finished(Outcome::Failed) if self.retries_of_run > 0 => {
                 self.retries_of_run -= 1;
+                // Final tasks run at each end, and there will be another.
+                for task in self.case.workflow.final_tasks() {
+                    if engine.state().task(task).state == TaskState::Published {
+                        self.last_start.remove(&task);
+                    }
+                }
                 if self.rng.chance(500) {
                     self.end_life();
                     self.restart();
@@ -132,7 +139,11 @@ impl World {
                 self.is_over()
             }
             Phase::Finished(_) => true,
-            Phase::Running | Phase::Draining { .. } | Phase::Paused | Phase::Cancelling => false,
+            Phase::Running
+            | Phase::Draining { .. }
+            | Phase::Paused
+            | Phase::Cancelling
+            | Phase::Finishing(_) => false,
         }
     }
 

@@ -108,7 +108,7 @@ impl Asked<'_> {
         let name = |zone: ZoneId| Some(self.extras.site.zones.get(zone.index())?.name.clone());
         Some(Queue {
             zone: zone.and_then(name),
-            asked: self.asks(task).clone(),
+            asked: state.granted(task),
             capacity,
             free,
             n_before: self.workflow.tasks().filter(goes_before).count(),
@@ -131,7 +131,7 @@ impl Asked<'_> {
         for (&task, live) in state.live().iter().filter(|(_, live)| live.started.is_some()) {
             let is_here = state.allocations()[&live.allocation].zone == zone;
             if let Some(free) = free.as_mut().filter(|_| is_here) {
-                free.take(self.asks(task));
+                free.take(&state.granted(task));
             }
         }
         (capacity, free)

@@ -69,6 +69,19 @@ pub(super) fn left_out(s: &Summary, out: &mut Markup) {
     out.raw("</section>\n");
 }
 
+pub(super) fn surroundings(s: &Summary, out: &mut Markup) {
+    if s.surroundings.is_empty() {
+        return;
+    }
+    open("What commands ran in", out);
+    for around in s.surroundings.iter().take(FAILURES_MAX) {
+        out.raw("<div><b>").text(&around.template).raw("</b> <span class=\"sub\">");
+        out.text(&around.text()).raw("</span></div>\n");
+    }
+    more(s.surroundings.len(), FAILURES_MAX, out);
+    out.raw("</section>\n");
+}
+
 pub(super) fn critical_path(s: &Summary, workflow: &Workflow, out: &mut Markup) {
     let mut steps = path_rows(s, workflow);
     if steps.is_empty() {

@@ -84,6 +84,7 @@ pub(crate) fn phase_word(phase: Phase) -> &'static str {
         Phase::Draining { .. } => "draining",
         Phase::Paused => "paused",
         Phase::Cancelling => "cancelling",
+        Phase::Finishing(_) => "finishing",
         Phase::Finished(Outcome::Succeeded) => "succeeded",
         Phase::Finished(Outcome::Failed) => "failed",
         Phase::Finished(Outcome::Cancelled) => "cancelled",

@@ -131,9 +131,10 @@ impl Group {
         Ok(())
     }
 
-    /// Whether a process is in it, or was: it has been charged for memory.
+    /// Whether a process is in it, or was: it has been charged for memory. Kernels that keep no
+    /// peak tell only while it is there.
     pub(super) fn was_entered(&self) -> bool {
-        self.peak().is_some_and(|peak| peak.0 > 0)
+        self.peak().or_else(|| self.number("memory.current")).is_some_and(|bytes| bytes.0 > 0)
     }
 
     /// Whether the kernel has killed a process of the group because memory ran out.
@@ -167,6 +168,10 @@ impl Group {
             // Linux 5.19 and later.
             Version::Two => "memory.peak",
         };
+        self.number(file)
+    }
+
+    fn number(&self, file: &str) -> Option<Bytes> {
         fs::read_to_string(self.path.join(file)).ok()?.trim().parse().ok().map(Bytes)
     }
 
@@ -219,8 +224,18 @@ mod tests {
         fs::write(group.path.join("memory.events"), "low 0\noom 3\noom_kill 1\n").unwrap();
         fs::write(group.path.join("memory.peak"), "1000\n").unwrap();
         fs::write(group.path.join("memory.stat"), "anon 0\nfile 300\nshmem 100\n").unwrap();
-        assert!(group.was_out_of_memory());
+        assert!(group.was_out_of_memory() && group.was_entered());
         assert_eq!(group.peak_needed(), Some(Bytes(800)));
+    }
+
+    #[test]
+    fn a_kernel_that_keeps_no_peak_still_tells_who_is_in_a_group() {
+        let (_dir, groups) = pretended(Version::Two);
+        let group = groups.make(ATTEMPT, Bytes(1 << 20)).unwrap();
+        assert!(!group.was_entered());
+        fs::write(group.path.join("memory.current"), "4096\n").unwrap();
+        assert!(group.was_entered());
+        assert_eq!(group.peak_needed(), None);
     }
 
     #[test]

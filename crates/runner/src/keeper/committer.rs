@@ -2,10 +2,11 @@
 
 use engine::cause::FailureCause;
 use engine::{AttemptId, Manifest};
+use spec::Bytes;
 
 use super::Keep;
 use crate::artifact;
-use crate::protocol::WorkPlace;
+use crate::protocol::{Work, WorkPlace};
 
 /// Commits attempts, one after another, for as long as the keeper lives.
 pub(super) fn run(keep: &Keep) {
@@ -19,7 +20,19 @@ pub(super) fn run(keep: &Keep) {
                 &work.may_be_empty,
             ),
         };
+        let result = result.and_then(|manifest| check_empty(&work, manifest));
         keep.hub.committed(work.attempt, without_secrets(keep, work.attempt, result));
+    }
+}
+
+fn check_empty(work: &Work, manifest: Manifest) -> Result<Manifest, FailureCause> {
+    let empty = manifest.iter().find(|file| work.refuses_empty && file.size == Bytes(0));
+    match empty {
+        None => Ok(manifest),
+        Some(file) => Err(FailureCause::UnfitOutput {
+            path: file.path.clone(),
+            why: "is empty, and `empty_outputs: false` forbids it".to_owned(),
+        }),
     }
 }
 

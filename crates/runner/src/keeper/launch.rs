@@ -21,6 +21,9 @@ use crate::run_dir::RunDir;
 /// number stays the same. If it cannot join, the sampler watches it.
 const JOIN: &str = "{ echo $$ > \"$0\"; } 2>/dev/null; exec \"$@\"";
 
+/// The longest that one argument can be (`MAX_ARG_STRLEN`, execve(2)), with its end.
+const ARGUMENT_MAX: usize = 128 * 1024 - 1;
+
 /// What all attempts of an allocation have in common.
 pub(super) struct Launcher {
     run_dir: RunDir,
@@ -87,8 +90,14 @@ impl Launcher {
         let path = if work.wrap.is_some() { None } else { search_path(work) };
         let mut command = Command::new(self.programs.find(program, path));
         command.arg0(program).args(arguments);
+        let script = match &work.command {
+            WorkCommand::Shell(script) if work.wrap.is_none() => Some(script.as_str()),
+            WorkCommand::Shell(_) | WorkCommand::Argv(_) => None,
+        };
         if let Some(group) = group {
-            command = joining(command, cwd, group);
+            command = script
+                .and_then(|script| shell_that_joins(script, group))
+                .unwrap_or_else(|| joining(command, cwd, group));
         }
         self.set_environment(&mut command, work);
         command.envs(secrets.iter().map(|(name, value)| (name, value)));
@@ -114,6 +123,17 @@ impl Launcher {
             .env(ATTEMPT_MARK, work.attempt.to_string())
             .env(ALLOCATION_MARK, &self.mark);
     }
+}
+
+/// The shell of a script joins by itself, which saves starting another one; none where that would
+/// take some care. Lines keep their numbers.
+fn shell_that_joins(script: &str, group: &Group) -> Option<Command> {
+    let door = group.door();
+    let door = door.to_str().filter(|door| !door.contains('\''))?;
+    let script = format!("{{ echo $$ > '{door}'; }} 2>/dev/null || :; {script}");
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-e", "-c", &script]);
+    (script.len() < ARGUMENT_MAX).then_some(shell)
 }
 
 /// The command by way of its control group. What cannot be started is left as it is, for the

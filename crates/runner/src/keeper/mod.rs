@@ -51,6 +51,7 @@ use hub::Hub;
 use launch::Launcher;
 use leftovers::Leftovers;
 use secrets::Vault;
+pub(crate) use secrets::look_up;
 pub use share::{CapacityShare, LedgerShare, WholeMachine};
 use slot_log::SlotLogs;
 
@@ -59,6 +60,9 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Slot threads hold little on their stacks, and there can be hundreds of them.
 const SLOT_STACK: usize = 256 * 1024;
+
+/// Committers go down into every folder of an output, and there are few of them.
+const COMMITTER_STACK: usize = 4 * 1024 * 1024;
 
 /// What a keeper is started with.
 #[derive(Clone, Debug)]
@@ -249,11 +253,11 @@ fn open(
 /// it was for waits for a thread that is done.
 fn hire(keep: &Arc<Keep>, missing: Vec<hub::Crew>) {
     for crew in missing {
-        let (name, work): (_, fn(&Keep)) = match crew {
-            hub::Crew::Slots => ("slot", slot_thread::run),
-            hub::Crew::Committers => ("committer", committer::run),
+        let (name, stack, work): (_, _, fn(&Keep)) = match crew {
+            hub::Crew::Slots => ("slot", SLOT_STACK, slot_thread::run),
+            hub::Crew::Committers => ("committer", COMMITTER_STACK, committer::run),
         };
-        if let Err(error) = start(name, keep, work) {
+        if let Err(error) = start_with(stack, name, keep, work) {
             eprintln!("{error}");
             keep.hub.not_hired(crew);
             std::thread::sleep(PATIENCE);
@@ -266,8 +270,17 @@ fn start(
     keep: &Arc<Keep>,
     work: impl FnOnce(&Keep) + Send + 'static,
 ) -> Result<std::thread::JoinHandle<()>, Error> {
+    start_with(SLOT_STACK, name, keep, work)
+}
+
+fn start_with(
+    stack: usize,
+    name: &'static str,
+    keep: &Arc<Keep>,
+    work: impl FnOnce(&Keep) + Send + 'static,
+) -> Result<std::thread::JoinHandle<()>, Error> {
     let keep = Arc::clone(keep);
-    let thread = std::thread::Builder::new().name(name.to_owned()).stack_size(SLOT_STACK);
+    let thread = std::thread::Builder::new().name(name.to_owned()).stack_size(stack);
     let started = thread.spawn(move || work(&keep));
     started.map_err(|source| Error::Setup { what: "start a thread", source })
 }

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -161,6 +161,16 @@ impl Vault {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A secret that no task is given, as text.
+///
+/// # Errors
+/// Why it cannot be had, for people.
+pub(crate) fn look_up(source: &SecretSource, project: &Path) -> Result<String, String> {
+    let nobody = AttemptId(spec::TaskId(0), 0);
+    let value = Vault::new(project.to_path_buf()).value(source, nobody).and_then(check)?;
+    String::from_utf8(value).map_err(|_| "is no text".to_owned())
 }
 
 fn without_line_end(mut value: Vec<u8>) -> Vec<u8> {

@@ -95,7 +95,9 @@ fn run_attempt(keep: &Keep, start: &Start) -> Option<Start> {
 /// By its control group, which is exact. Without one, by how it ended while the kernel killed for
 /// memory somewhere on this machine: who is killed by hand at such a moment is mistaken.
 fn was_out_of_memory(running: &Running, end: End, kills_before: Option<u64>) -> bool {
-    if let Some(group) = running.group.as_ref().filter(|group| group.was_entered()) {
+    if let Some(group) = &running.group
+        && (group.was_out_of_memory() || group.was_entered())
+    {
         return group.was_out_of_memory();
     }
     matches!(end, End::Signal(libc::SIGKILL) | End::Exit(CODE_OF_SIGKILL))

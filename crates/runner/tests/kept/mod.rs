@@ -171,6 +171,7 @@ impl Kept {
             secrets: Vec::new(),
             env: Vec::new(),
             place: WorkPlace::Project(".".into()),
+            refuses_empty: false,
             timeout: None,
             is_idempotent: true,
             may_be_empty: Vec::new(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::input::Command;
+use engine::memory::{LearnedMemory, MemoryTerms};
 use engine::ranges::TaskRanges;
 use plan::{Order, Placements, Plan, PlanId, Policy, ShardId, Shards};
 use spec::assemble::{Parts, assemble};
@@ -11,7 +12,7 @@ use spec::command::{CommandTemplate, TextTemplate};
 use spec::csr::Csr;
 use spec::files::FileTable;
 use spec::resources::MilliCpus;
-use spec::template::{Per, Retries, Template};
+use spec::template::{MemoryGrowth, Per, Retries, Template};
 use spec::workflow::Input;
 use spec::{Bytes, Digest, Duration, Resources, TaskId, Timestamp, Workflow, ZoneId};
 
@@ -46,19 +47,26 @@ pub(super) fn setup(seed: u64, limits: &Limits) -> Setup<'static> {
     limits.without.iter().for_each(|&class| faults.forgive(class));
     let can_hang = !limits.without.contains(&Class::Task);
     let delicate = rng.pick(&[0.0, 0.02, 0.05, 0.3]);
-    let templates: Vec<Template> =
+    let mut templates: Vec<Template> =
         (0..n).map(|task| random_template(rng, task, delicate)).collect();
     let has_outputs: Vec<bool> = (0..n).map(|_| rng.chance(0.7)).collect();
     let plan = random_plan(rng, &order, n_zones);
-    let scripts = random_scripts(rng, &templates, &has_outputs, can_hang);
+    let mut scripts = random_scripts(rng, &templates, &has_outputs, can_hang);
     let selected = random_selection(rng, &parents);
     let reusable = if rng.chance(0.3) { 0.5 } else { 0.0 };
     let reusable = selected.iter().filter(|_| rng.chance(reusable)).collect::<Vec<_>>();
     let runtimes = (0..n).map(|_| Duration::from_millis(rng.between(1, 30_000))).collect();
-    let workflow = Arc::new(build(templates, &parents, &has_outputs));
     let site = random_site(rng, n_zones, &faults, limits);
+    let is_chaotic = rng.chance(0.4);
+    // What a shard may grow to depends on its zone, and nobody can work out where chaos puts it.
+    let memory = if is_chaotic {
+        MemoryTerms::default()
+    } else {
+        random_memory(rng, &mut templates, &mut scripts, &site, can_hang)
+    };
+    let workflow = Arc::new(build(templates, &parents, &has_outputs));
     let policy: Option<Box<dyn Policy>> =
-        if rng.chance(0.4) { Some(Box::new(Chaos::new(seed, until))) } else { None };
+        if is_chaotic { Some(Box::new(Chaos::new(seed, until))) } else { None };
     let sizes = (0..workflow.files().len()).map(|_| Bytes(rng.between(0, 1 << 30))).collect();
     let options = Options {
         give_up: Duration(until.0 as u64)
@@ -70,6 +78,7 @@ pub(super) fn setup(seed: u64, limits: &Limits) -> Setup<'static> {
             queue_ahead: rng.pick(&[0, 1, 4, 128]),
             losses_max: rng.pick(&[1, 5, 1_000, 1_000]),
         },
+        memory,
         selected: Some(selected),
         reusable: TaskRanges::from_sorted(reusable),
         commands: if is_wild { random_commands(rng) } else { Vec::new() },
@@ -152,6 +161,7 @@ fn random_scripts(
         let fails_to_publish = rng.chance(disk_trouble);
         let publish_failures = 1 + rng.below(4);
         let script = Script {
+            needs: Bytes(0),
             failures: if can_fail { failures } else { Vec::new() },
             publish_failures: if has_outputs && fails_to_publish && can_fail {
                 publish_failures
@@ -164,6 +174,39 @@ fn random_scripts(
         scripts.insert(task, script);
     }
     scripts
+}
+
+/// Lets some tasks need more than they ask for, and some start with what was learned.
+fn random_memory(
+    rng: &mut Stream,
+    templates: &mut [Template],
+    scripts: &mut BTreeMap<TaskId, Script>,
+    site: &VirtualSite,
+    can_fail: bool,
+) -> MemoryTerms {
+    let (short, learned) = (rng.pick(&[0.0, 0.0, 0.1, 0.5]), rng.pick(&[0.0, 0.3]));
+    let mut terms = MemoryTerms {
+        nodes: site.zones.iter().map(|zone| vec![zone.node.clone()]).collect(),
+        ..MemoryTerms::default()
+    };
+    for (task, template) in (0..).map(TaskId).zip(templates) {
+        let asked = template.resources.get(0).memory;
+        template.memory = MemoryGrowth {
+            retries: rng.pick(&[0, 1, 3, 3, 9]),
+            factor: rng.pick(&[2.0, 3.0]),
+            max: rng.chance(0.3).then(|| Bytes(rng.between(asked.0, 4 << 30))),
+            is_open: rng.chance(0.5),
+        };
+        let needs = Bytes(rng.between(1, 5 << 30));
+        if rng.chance(short) && can_fail {
+            scripts.entry(task).or_default().needs = needs;
+        }
+        if rng.chance(learned) {
+            let start = Bytes(rng.between(1 << 20, 5 << 30));
+            terms.learned.insert(template.name.clone(), LearnedMemory { start, attempts: 3 });
+        }
+    }
+    terms
 }
 
 /// Topologically consecutive tasks form shards, so that the graph of shards is acyclic.

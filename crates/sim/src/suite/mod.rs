@@ -6,6 +6,8 @@
 
 mod case;
 mod chaos;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod shrink;
 
 use std::fmt::Write as _;

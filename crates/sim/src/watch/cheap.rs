@@ -95,7 +95,9 @@ impl Cheap {
                 self.failed.insert(*attempt);
                 let (own, publishing) = self.failures.entry(attempt.task()).or_default();
                 match cause {
-                    FailureCause::MayHaveRun(_) | FailureCause::LostTooOften(_) => {}
+                    FailureCause::MayHaveRun(_)
+                    | FailureCause::LostTooOften(_)
+                    | FailureCause::OutOfMemory { .. } => {}
                     FailureCause::CannotPublish(_) => *publishing += 1,
                     _ => *own += 1,
                 }

@@ -8,14 +8,15 @@ use engine::allocation_state::AllocationState;
 use engine::cause::FailureCause;
 use engine::event::ShardGrant;
 use engine::input::Command;
+use engine::memory::MemoryTerms;
 use engine::outcome::Outcome;
 use engine::phase::Phase;
 use engine::task_state::TaskState;
 use engine::{Action, AllocationId, AttemptId, Event, Record, RunState};
-use spec::{Digest, TaskId, Timestamp, Workflow, ZoneId};
+use spec::{Bytes, Digest, TaskId, Timestamp, Workflow, ZoneId};
 
 use super::cheap::Cheap;
-use super::reference::{self, Fate};
+use super::reference::{self, Fate, Grants};
 use super::{Checked, Violation, hold, listed};
 use crate::truth::Truth;
 use crate::world::Options;
@@ -29,6 +30,12 @@ pub(super) struct Deep {
     state: RunState,
     /// By task: own failures since it was last asked for anew.
     failures_now: BTreeMap<TaskId, u32>,
+    /// By task: how often it ran out of memory, in all, and since it was last asked for anew.
+    shortages: BTreeMap<TaskId, u32>,
+    shortages_now: BTreeMap<TaskId, u32>,
+    memory: MemoryTerms,
+    /// When the pause of a failed task will be over.
+    retry_at: BTreeMap<TaskId, Timestamp>,
     /// What each attempt read: by parent, the attempt that made it (0: an earlier run).
     read: BTreeMap<AttemptId, Vec<AttemptId>>,
     taken: Taken,
@@ -45,13 +52,19 @@ pub(super) struct History {
     pub(super) failed_by_place: BTreeSet<(u32, TaskId)>,
     /// How often tasks failed by themselves, by generation.
     pub(super) failures: BTreeMap<(u32, TaskId), u32>,
+    /// How often tasks ran out of memory, by generation.
+    pub(super) shortages: BTreeMap<(u32, TaskId), u32>,
 }
 
 impl Deep {
-    pub(super) fn new(workflow: &Arc<Workflow>) -> Self {
+    pub(super) fn new(workflow: &Arc<Workflow>, memory: MemoryTerms) -> Self {
         Self {
             state: RunState::new(Arc::clone(workflow)),
             failures_now: BTreeMap::new(),
+            shortages: BTreeMap::new(),
+            shortages_now: BTreeMap::new(),
+            memory,
+            retry_at: BTreeMap::new(),
             read: BTreeMap::new(),
             taken: Taken::new(),
             hasher: blake3::Hasher::new(),
@@ -62,6 +75,9 @@ impl Deep {
     pub(super) fn clear(&mut self, workflow: &Arc<Workflow>) {
         self.state = RunState::new(Arc::clone(workflow));
         self.failures_now.clear();
+        self.retry_at.clear();
+        self.shortages.clear();
+        self.shortages_now.clear();
         self.history = History::default();
     }
 
@@ -110,10 +126,36 @@ impl Deep {
                 hold!(ends, "S24", "{attempt} ends before it starts");
                 Ok(())
             }
+            Event::AttemptFailed {
+                attempt,
+                cause: FailureCause::OutOfMemory { granted, .. },
+                retry_at,
+                ..
+            } => {
+                let is_at_once = retry_at.is_none_or(|at| at == record.at);
+                hold!(is_at_once, "M1", "{attempt} waits for more memory");
+                if let Some(at) = *retry_at {
+                    self.retry_at.insert(attempt.task(), at);
+                }
+                self.count_shortage(workflow, *attempt, *granted, retry_at.is_none())
+            }
             Event::AttemptFailed { attempt, cause, retry_at, .. } => {
                 self.count_failure(workflow, *attempt, cause, *retry_at)
             }
-            Event::AttemptLost { attempt, .. } => {
+            Event::AllocationRequested { zone, .. } => self.s9_no_more_than_wanted(*zone),
+            Event::RetriesDue { tasks } => {
+                for task in tasks {
+                    let due = self.retry_at.remove(task);
+                    let is_over = due.is_some_and(|due| due <= record.at);
+                    hold!(is_over, "S15", "{task} is tried again before its pause is over");
+                }
+                Ok(())
+            }
+            Event::AttemptLost { attempt, cause } => {
+                let losses = u32::from(self.state.task(attempt.task()).losses);
+                let most = self.state.options().losses_max;
+                let is_few = losses < most || !cause.is_held_against_task();
+                hold!(is_few, "S15", "{attempt} is lost, after {losses} losses of {most} at most");
                 let live = self.state.live().get(&attempt.task());
                 let is_idle = live.is_some_and(|live| live.started.is_none());
                 let idempotent = workflow.template(attempt.task()).idempotent;
@@ -123,9 +165,11 @@ impl Deep {
             Event::CommandAccepted { command: Command::RetryFailed } => {
                 self.history.generation += 1;
                 let state = &self.state;
-                self.failures_now.retain(|&task, _| {
-                    !matches!(state.task(task).state, TaskState::Failed | TaskState::Skipped)
-                });
+                let is_anew = |task: TaskId| {
+                    matches!(state.task(task).state, TaskState::Failed | TaskState::Skipped)
+                };
+                self.failures_now.retain(|&task, _| !is_anew(task));
+                self.shortages_now.retain(|&task, _| !is_anew(task));
                 Ok(())
             }
             _ => Ok(()),
@@ -152,9 +196,35 @@ impl Deep {
         let used = self.failures_now.entry(task).or_default();
         *used += 1;
         *self.history.failures.entry((generation, task)).or_default() += 1;
+        if let Some(at) = retry_at {
+            self.retry_at.insert(task, at);
+        }
         let is_left = *used <= u32::from(workflow.retries(task).count);
         let retries = retry_at.is_some();
         hold!(retries == is_left, "S15", "{attempt}, {used} failures, tried again: {retries}");
+        Ok(())
+    }
+
+    /// M1: who runs out of memory gets more, as far as it goes, and pays with nothing else.
+    fn count_shortage(
+        &mut self,
+        workflow: &Workflow,
+        attempt: AttemptId,
+        granted: Bytes,
+        is_last: bool,
+    ) -> Checked {
+        let task = attempt.task();
+        let Some(plan) = self.state.plan() else { return Ok(()) };
+        let grants = Grants { workflow, terms: &self.memory, plan };
+        let times = self.shortages.get(&task).copied().unwrap_or(0);
+        let now = self.shortages_now.get(&task).copied().unwrap_or(0);
+        let should_be = grants.memory(task, times);
+        hold!(granted == should_be, "M1", "{attempt} had {granted}, and should have {should_be}");
+        let must_be_last = grants.is_last_shortage(task, times, now);
+        hold!(is_last == must_be_last, "M1", "{attempt}, {times} shortages, the last: {is_last}");
+        self.shortages.insert(task, times + 1);
+        self.shortages_now.insert(task, now + 1);
+        *self.history.shortages.entry((self.history.generation, task)).or_default() += 1;
         Ok(())
     }
 
@@ -176,6 +246,12 @@ impl Deep {
                     });
                     let attempt = lease.attempt;
                     hold!(is_recorded, "S13", "{attempt} was not granted to {allocation}");
+                    let Some(plan) = state.plan() else { continue };
+                    let grants = Grants { workflow, terms: &self.memory, plan };
+                    let times = self.shortages.get(&attempt.task()).copied().unwrap_or(0);
+                    let wanted = grants.memory(attempt.task(), times);
+                    let has = lease.granted.memory;
+                    hold!(has == wanted, "M1", "{attempt} gets {has}, and should get {wanted}");
                 }
                 let phase = state.phase();
                 hold!(phase == Phase::Running, "S23", "work is handed out while {phase:?}");
@@ -188,7 +264,6 @@ impl Deep {
                     hold!(is_recorded, "S13", "publishing {attempt} was not recorded");
                 }
             }
-            Action::ReadGrowth { .. } => unreachable!("the graphs here do not grow"),
             Action::CheckReuse { tasks } => {
                 for &task in tasks {
                     for parent in workflow.parents(task) {
@@ -197,7 +272,8 @@ impl Deep {
                     }
                 }
             }
-            Action::Probe { .. }
+            Action::ReadGrowth { .. }
+            | Action::Probe { .. }
             | Action::Revoke { .. }
             | Action::Kill { .. }
             | Action::Close { .. } => {}
@@ -303,6 +379,16 @@ impl Deep {
             let is_there = row.is_some_and(|row| zone == Some(row.zone));
             hold!(is_there, "S7", "{shard} is granted outside {zone:?}");
         }
+        Ok(())
+    }
+
+    /// Capacity that may still be there counts, whether or not it has been heard of.
+    fn s9_no_more_than_wanted(&self, zone: ZoneId) -> Checked {
+        let wanted = self.state.allocations_wanted(zone);
+        let held = self.state.live_allocations(zone).count();
+        // Of those that a revision does not want any more, some may be about to end.
+        let is_fine = held == 0 || wanted.is_some();
+        hold!(is_fine, "S9", "one more allocation is asked for in {zone}, which holds {held}");
         Ok(())
     }
 

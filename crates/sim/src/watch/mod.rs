@@ -82,8 +82,9 @@ impl Watcher {
         workflow: &Arc<Workflow>,
         plan: &Plan,
         selected: &engine::ranges::TaskRanges,
+        memory: &engine::memory::MemoryTerms,
     ) -> Self {
-        let deep = (watch == Watch::All).then(|| Box::new(Deep::new(workflow)));
+        let deep = (watch == Watch::All).then(|| Box::new(Deep::new(workflow, memory.clone())));
         Self { cheap: Cheap::new(workflow.n_tasks(), plan.n_shards(), selected), deep }
     }
 

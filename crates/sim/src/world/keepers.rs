@@ -4,7 +4,7 @@ use engine::cause::{FailureCause, LossCause};
 use engine::input::Report;
 use engine::outcome::Usage;
 use engine::shard::{End, HostInput, HostOutput, Urgency};
-use engine::{AllocationId, AttemptId, Observation};
+use engine::{AllocationId, AttemptId, Epoch, Observation};
 use spec::resources::MilliCpus;
 use spec::{Bytes, Duration, Resources, Timestamp};
 
@@ -21,6 +21,16 @@ const LEAVE_MAX: Duration = Duration::from_secs(4);
 const DEATH_MAX: Duration = Duration::from_millis(50);
 /// An observation that was lost is made up for within this time.
 const REREAD_MAX: u64 = 120_000_000;
+
+fn epoch_of(order: &HostInput) -> Option<Epoch> {
+    match order {
+        HostInput::Lease(epoch, _)
+        | HostInput::Revoke(epoch, _)
+        | HostInput::Kill(epoch, _)
+        | HostInput::Close(epoch) => Some(*epoch),
+        _ => None,
+    }
+}
 
 /// How long a task runs at a speed.
 fn runtime_at(runtime: Duration, speed: f64) -> Duration {
@@ -53,8 +63,32 @@ impl World<'_> {
     pub(super) fn take_orders(&mut self, keeper: u32) {
         while self.keepers[keeper as usize].stage == Stage::Up {
             let Some(order) = self.keepers[keeper as usize].orders.pop_front() else { break };
-            self.tell_keeper(keeper, order);
+            let newest = self.keepers[keeper as usize].host.epoch();
+            let is_stale = epoch_of(&order).is_some_and(|epoch| epoch < newest);
+            if is_stale && !self.options.faults.is_none() {
+                let checked = self.s7_stale_orders_do_nothing(keeper, order);
+                self.hold(checked);
+            } else {
+                self.tell_keeper(keeper, order);
+            }
         }
+    }
+
+    fn s7_stale_orders_do_nothing(
+        &mut self,
+        keeper: u32,
+        order: HostInput,
+    ) -> Result<(), Violation> {
+        let row = &mut self.keepers[keeper as usize];
+        let before = (row.host.wanted(), row.host.has_ended());
+        let epoch = row.host.epoch();
+        row.host.handle(row.clock(self.now), order);
+        let after = (row.host.wanted(), row.host.has_ended());
+        let is_silent = matches!(row.host.poll(), HostOutput::WaitUntil(_));
+        if is_silent && before == after && row.host.epoch() == epoch {
+            return Ok(());
+        }
+        Err(Violation::of("S7", format!("an order older than {epoch:?} is obeyed")))
     }
 
     pub(super) fn keeper_up(&mut self, keeper: u32) {
@@ -270,7 +304,7 @@ impl World<'_> {
         let failure =
             self.truth.script(task).and_then(|script| script.failures.get(failures)).copied();
         let mut process = Process {
-            granted: self.workflow.resources(task).clone(),
+            granted: self.granted(keeper, attempt),
             slot,
             since: self.now,
             spawned: None,
@@ -292,6 +326,18 @@ impl World<'_> {
             }
         }
         self.fetch_inputs(keeper, attempt);
+    }
+
+    fn granted(&self, keeper: u32, attempt: AttemptId) -> Resources {
+        let sent = self.keepers[keeper as usize].memory.granted.get(&attempt).cloned();
+        let state = self.orchestrator.engine.as_ref().map(engine::Engine::state);
+        let known = || state.map(|state| state.granted(attempt.task()));
+        sent.or_else(known).unwrap_or_else(|| self.workflow.resources(attempt.task()).clone())
+    }
+
+    /// What a task cannot do without.
+    fn needs(&self, attempt: AttemptId) -> Bytes {
+        self.truth.script(attempt.task()).map_or(Bytes(0), |script| script.needs)
     }
 
     fn reads_wrong(&self, task: spec::TaskId) -> bool {
@@ -328,10 +374,14 @@ impl World<'_> {
     }
 
     fn spawned(&mut self, keeper: u32, attempt: AttemptId) -> Option<HostInput> {
+        let needs = self.needs(attempt);
         let row = &mut self.keepers[keeper as usize];
         let process = row.processes.get_mut(&attempt)?;
-        let failure = process.failure;
-        if failure.is_some() {
+        let is_short = process.is_short(needs);
+        let failure = process.failure.filter(|_| !is_short);
+        if is_short {
+            self.hits.count(Fault::OutOfMemory);
+        } else if failure.is_some() {
             let is_hang = failure == Some(Failure::Hang);
             self.hits.count(if is_hang { Fault::TaskHang } else { Fault::TaskFailure });
         }
@@ -350,6 +400,7 @@ impl World<'_> {
         let runtime = runtime_at(runtime, speed / slowness);
         let ending = |end| Happening::Ending(keeper, attempt, end);
         let what = match failure {
+            _ if is_short => Happening::Bursting(keeper, attempt),
             Some(Failure::Exit) => ending(End::Exit(7)),
             Some(Failure::Signal) => ending(End::Signal(11)),
             Some(Failure::OverLimit) => Happening::Bursting(keeper, attempt),
@@ -363,7 +414,15 @@ impl World<'_> {
     }
 
     pub(super) fn burst(&mut self, keeper: u32, attempt: AttemptId) {
-        let cause = FailureCause::LogTooLong(Bytes(1));
+        let needs = self.needs(attempt);
+        let process = self.keepers[keeper as usize].processes.get(&attempt);
+        let cause = match process.filter(|process| process.is_short(needs)) {
+            Some(Process { granted, .. }) => {
+                let (granted, used) = (granted.memory, granted.memory);
+                FailureCause::OutOfMemory { granted, used, bound: None }
+            }
+            None => FailureCause::LogTooLong(Bytes(1)),
+        };
         self.tell_keeper(keeper, HostInput::OverLimit(attempt, cause));
     }
 

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::input::Command;
+use engine::memory::MemoryTerms;
 use engine::outcome::Outcome as RunOutcome;
 use engine::phase::Phase;
 use engine::ranges::TaskRanges;
@@ -67,6 +68,8 @@ pub struct Options {
     pub happenings_max: u64,
     /// What the user chose.
     pub run: engine::event::Options,
+    /// What attempts are granted of memory beyond what the workflow says.
+    pub memory: MemoryTerms,
     /// The tasks that are wanted, with all they need; all if none are named.
     pub selected: Option<TaskRanges>,
     /// Wanted tasks with a result of an earlier run.
@@ -95,6 +98,7 @@ impl Default for Options {
             give_up: Duration::from_secs(10 * 365 * 24 * 3_600),
             happenings_max: u64::MAX,
             run: engine::event::Options::default(),
+            memory: MemoryTerms::default(),
             selected: None,
             reusable: TaskRanges::default(),
             commands: Vec::new(),
@@ -191,7 +195,7 @@ impl<'p> World<'p> {
         let remembers = !options.faults.is_none() || options.watch == Watch::All;
         let selected = options.selected.clone().unwrap_or_else(|| TaskRanges::all(n));
         Self {
-            watcher: Watcher::new(options.watch, &workflow, &plan, &selected),
+            watcher: Watcher::new(options.watch, &workflow, &plan, &selected, &options.memory),
             accounts: Accounts::new(n, options.keeps_timeline),
             moving: moving::Moving::new(&site.links, n, options.staging),
             places: (0..n_zones).map(place).collect(),
@@ -277,7 +281,11 @@ impl<'p> World<'p> {
                 self.violation.is_none() && self.is_over()
             }
             Phase::Finished(_) => true,
-            Phase::Running | Phase::Draining { .. } | Phase::Paused | Phase::Cancelling => false,
+            Phase::Running
+            | Phase::Draining { .. }
+            | Phase::Paused
+            | Phase::Cancelling
+            | Phase::Finishing(_) => false,
         }
     }
 

@@ -1,14 +1,14 @@
 //! The orchestrator: the real engine, a journal in memory, crashes, resumes, zombies.
 
-use engine::action::Lease;
+use engine::action::{Grown, Lease};
 use engine::engine::Start;
-use engine::input::ReuseVerdict;
+use engine::input::{GrowthVerdict, ReuseVerdict};
 use engine::outcome::{Manifest, PublishedFile};
 use engine::phase::Phase;
 use engine::ranges::TaskRanges;
 use engine::shard::{HostInput, HostedLease};
 use engine::{Action, AttemptId, Engine, Epoch, Event, Input, Observation, Output, Record};
-use spec::{Bytes, Digest, Duration, TaskId};
+use spec::{Bytes, Digest, Duration, Resources, TaskId};
 use std::sync::Arc;
 
 use super::{Happening, World};
@@ -32,7 +32,7 @@ pub(super) struct Orchestrator {
     is_flush_due: bool,
     /// Whether it has settled since it last began.
     has_settled: bool,
-    zombie: Option<(Engine, Epoch)>,
+    zombie: Option<(Engine, Epoch, Option<Action>)>,
     /// It is to be woken then; other wakes are no longer meant.
     wake: Option<spec::Timestamp>,
     /// So far is its clock ahead.
@@ -83,7 +83,7 @@ impl World<'_> {
                 options: self.options.run.clone(),
                 selected: self.options.selected.clone().unwrap_or_else(|| TaskRanges::all(n)),
                 reusable: self.options.reusable.clone(),
-                memory: engine::memory::MemoryTerms::default(),
+                memory: self.options.memory.clone(),
                 wanted: Vec::new(),
             };
             self.hold(checked);
@@ -138,8 +138,11 @@ impl World<'_> {
                     if action.needs_sync() {
                         self.orchestrator.n_synced = self.orchestrator.n_written;
                     }
-                    if self.strikes(Fault::OrchestratorCrash) {
-                        return self.crash();
+                    // Between deciding to end something and doing it is where others act first.
+                    let is_end = matches!(action, Action::Kill { .. } | Action::Revoke { .. });
+                    let n_chances = if is_end { 8 } else { 1 };
+                    if (0..n_chances).any(|_| self.strikes(Fault::OrchestratorCrash)) {
+                        return self.crash(Some(action));
                     }
                     let checked = self.watcher.action(&self.workflow, &action);
                     self.hold(checked);
@@ -152,7 +155,7 @@ impl World<'_> {
                 }
             }
             if self.strikes(Fault::OrchestratorCrash) {
-                return self.crash();
+                return self.crash(None);
             }
         }
         let engine = self.orchestrator.engine.as_ref();
@@ -201,12 +204,13 @@ impl World<'_> {
     }
 
     /// What was not written is lost; with the machine, what was not synced, and every keeper.
-    fn crash(&mut self) {
+    fn crash(&mut self, at_hand: Option<Action>) {
         if !self.orchestrator.has_settled && self.orchestrator.epoch.0 > 1 {
             self.hits.count(Fault::CrashInRecovery);
         }
         let with_machine = self.strikes(Fault::MachineCrash);
-        let is_pause = !with_machine && self.strikes(Fault::Zombie);
+        let n_chances = if at_hand.is_some() { 4 } else { 1 };
+        let is_pause = !with_machine && (0..n_chances).any(|_| self.strikes(Fault::Zombie));
         let written = self.orchestrator.journal.len();
         let floor =
             if with_machine { self.orchestrator.n_synced } else { self.orchestrator.n_written };
@@ -223,7 +227,8 @@ impl World<'_> {
         self.finish_what_was_under_way();
         if is_pause {
             let engine = self.orchestrator.engine.take();
-            self.orchestrator.zombie = engine.map(|engine| (engine, self.orchestrator.epoch));
+            let epoch = self.orchestrator.epoch;
+            self.orchestrator.zombie = engine.map(|engine| (engine, epoch, at_hand));
             self.soon(SLEEP_MAX, Happening::ZombieWakes);
         }
         self.end_life();
@@ -249,8 +254,12 @@ impl World<'_> {
     /// It goes on where it was: carries out what was recorded, until it would have to record
     /// something. The journal is no longer its own by then.
     pub(super) fn zombie_wakes(&mut self) {
-        let Some((mut engine, epoch)) = self.orchestrator.zombie.take() else { return };
-        while let Output::Perform(action) = engine.poll() {
+        let Some((mut engine, epoch, at_hand)) = self.orchestrator.zombie.take() else { return };
+        let mut next = at_hand;
+        while let Some(action) = next.take().or_else(|| match engine.poll() {
+            Output::Perform(action) => Some(action),
+            Output::Record(_) | Output::WaitUntil(_) => None,
+        }) {
             // Whoever publishes looks whether the run is still its own.
             let is_fenced = matches!(action, Action::Publish { .. } | Action::Allocate { .. });
             if epoch == self.orchestrator.epoch || !is_fenced {
@@ -264,15 +273,17 @@ impl World<'_> {
             Action::Allocate { allocation, zone } => self.allocate(allocation, zone),
             Action::Probe { allocation, .. } => self.probe(allocation),
             Action::Lease { allocation, leases } => {
-                let known: Vec<AttemptId> = if self.remembers {
-                    leases.iter().map(|lease| lease.attempt).collect()
+                let sent: Vec<(AttemptId, Resources)> = if self.remembers {
+                    leases.iter().map(|lease| (lease.attempt, lease.granted.clone())).collect()
                 } else {
                     Vec::new()
                 };
                 let hosted = leases.into_iter().map(|lease| self.hosted(lease)).collect();
                 if self.order(allocation, HostInput::Lease(epoch, hosted)) {
                     let keeper = self.keeper_of[&allocation] as usize;
-                    self.keepers[keeper].memory.known.extend(known);
+                    let memory = &mut self.keepers[keeper].memory;
+                    memory.known.extend(sent.iter().map(|&(attempt, _)| attempt));
+                    memory.granted.extend(sent);
                 }
             }
             Action::Revoke { allocation, attempts } => {
@@ -285,7 +296,13 @@ impl World<'_> {
                 self.order(allocation, HostInput::Close(epoch));
             }
             Action::Publish { attempts } => self.begin_publishing(attempts),
-            Action::ReadGrowth { .. } => unreachable!("the graphs here do not grow"),
+            Action::ReadGrowth { grown } => {
+                for Grown { task, attempt, .. } in grown {
+                    let verdict =
+                        GrowthVerdict::Unfit { why: "virtual tasks emit no tasks".to_owned() };
+                    self.observe(vec![Observation::GrowthRead { task, attempt, verdict }]);
+                }
+            }
             Action::CheckReuse { tasks } => {
                 for task in tasks {
                     let verdict = self.reuse_verdict(task);

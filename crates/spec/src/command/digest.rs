@@ -31,6 +31,9 @@ impl Workflow {
             parts.mark("setup");
             parts.text(lines);
         }
+        if !template.empty_outputs {
+            parts.mark("no empty outputs");
+        }
         for secret in &template.secrets {
             parts.pair("secret", &format!("{secret:?}"));
         }

@@ -40,7 +40,10 @@ impl<'d> Families<'d> {
         let mut emitted: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
         for (index, draft) in drafts.iter().enumerate() {
             by_name.entry(&draft.template.name).or_default().push(index);
-            // The name of an include stands for all that is in it.
+            // The name of an include stands for all that is in it, until the end.
+            if draft.template.is_final {
+                continue;
+            }
             let prefix = &draft.template.name[..draft.prefix];
             for (dot, _) in prefix.match_indices('.') {
                 by_name.entry(&prefix[..dot]).or_default().push(index);
@@ -151,15 +154,19 @@ impl<'d> Families<'d> {
         tasks
     }
 
-    /// These declarations and, over and over, what their tasks emitted.
+    /// These declarations and, over and over, what their tasks emitted and what was discovered for
+    /// these.
     fn with_emitted(&self, drafts: &[usize]) -> Vec<usize> {
-        let mut all = drafts.to_vec();
+        let mut seen: BTreeSet<usize> = drafts.iter().copied().collect();
+        let mut all: Vec<usize> = seen.iter().copied().collect();
         let mut next = 0;
         while let Some(&draft) = all.get(next) {
             next += 1;
-            let tasks = self.tasks(draft);
-            let emitted = self.emitted.range(tasks).flat_map(|(_, drafts)| drafts);
-            all.extend(emitted.copied());
+            let emitted = self.emitted.range(self.tasks(draft)).flat_map(|(_, drafts)| drafts);
+            let template = &self.drafts[draft].template;
+            let discovered =
+                if template.discovers.is_some() { self.named(&template.name) } else { &[] };
+            all.extend(emitted.chain(discovered).filter(|&&more| seen.insert(more)));
         }
         all
     }

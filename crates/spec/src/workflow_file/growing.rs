@@ -111,8 +111,10 @@ pub(crate) fn grow(
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
+    let names = [workflow.task_name(by), workflow.template(by).name.clone()];
     drafts.drafts.extend(new.into_iter().map(|mut draft| {
         draft.template.grown_by = Some(by);
+        draft.template.needs_grower = draft.needs.iter().any(|(name, _)| names.contains(name));
         draft.depth = depth;
         Arc::new(draft)
     }));
@@ -129,6 +131,7 @@ fn rebuilt(
         name: workflow.name.clone(),
         digest: workflow.digest,
         params: workflow.params.clone(),
+        notifications: workflow.notifications.clone(),
     };
     let mut diagnostics = Vec::new();
     let grown = build(head, drafts, workflow.files.clone(), &mut diagnostics);

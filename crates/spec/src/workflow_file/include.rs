@@ -52,10 +52,11 @@ impl Reading<'_> {
             own.push(mistake.help("write `include: {qc: {file: qc.yaml}}`"));
             return;
         };
-        let tasks = fields.get("tasks").and_then(Node::map).unwrap_or_default();
+        let tasks = |section| fields.get(section).and_then(Node::map).unwrap_or_default();
+        let tasks: Vec<_> = tasks("tasks").iter().chain(tasks("final")).cloned().collect();
         for (key, node) in entries {
             let name = key.text().unwrap_or_default();
-            if let Some(mistake) = name_mistake(name, key, tasks, file) {
+            if let Some(mistake) = name_mistake(name, key, &tasks, file) {
                 own.push(mistake);
                 continue;
             }

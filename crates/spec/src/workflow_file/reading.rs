@@ -12,9 +12,10 @@ use super::task::{self, Draft};
 use super::{
     FIELDS, Head, Parsed, Reader, Request, build, check_version, include, name, params, secrets,
 };
-use crate::diagnostic::{Diagnostic, Source, SourceId, Sources};
+use crate::diagnostic::{Code, Diagnostic, Source, SourceId, Sources};
 use crate::digest::Digest;
 use crate::files::FileTable;
+use crate::notify::Notification;
 use crate::source::fields::Fields;
 use crate::source::{self, Node};
 use crate::template::{SecretSource, Value};
@@ -32,6 +33,7 @@ pub(super) fn read(request: Request<'_>) -> Parsed {
         names: Vec::new(),
         drafts: Vec::new(),
         secrets: BTreeMap::new(),
+        notifications: Vec::new(),
     };
     let mut given = Given::default();
     if let Some(file) = params_file {
@@ -67,6 +69,7 @@ pub(super) struct Reading<'r> {
     drafts: Vec<Arc<Draft>>,
     /// By what the names of the tasks begin with that may name them.
     secrets: BTreeMap<String, BTreeMap<String, SecretSource>>,
+    notifications: Vec<Notification>,
 }
 
 /// A file to be read, perhaps for the second time with other parameters.
@@ -128,10 +131,29 @@ impl Reading<'_> {
         };
         let (names, drafts) = reader.tasks(&fields, own);
         self.names.extend(names.into_iter().map(|name| format!("{}{name}", file.prefix)));
+        self.notify(&fields, &reader, file, own);
         self.take(drafts, file, &params);
         self.includes(&fields, &reader, file, own);
         self.secrets.insert(file.prefix.clone(), secrets);
         Some((name, params))
+    }
+
+    /// A run has one end, and the workflow's own file says who hears of it.
+    fn notify(
+        &mut self,
+        fields: &Fields<'_, '_>,
+        reader: &Reader<'_, '_>,
+        file: &File,
+        own: &mut Vec<Diagnostic>,
+    ) {
+        let notifications = reader.notifications(fields, own);
+        if file.id == SourceId::MAIN {
+            self.notifications = notifications;
+        } else if !notifications.is_empty() {
+            let doubt = Diagnostic::warning(Code::Value, fields.key_span("notify"));
+            let doubt = doubt.message("`notify` of an included file has no effect");
+            own.push(doubt.help("move it to the file that is run"));
+        }
     }
 
     /// Makes the tasks of a file part of the workflow.
@@ -157,7 +179,13 @@ impl Reading<'_> {
             drafts: std::mem::take(&mut self.drafts),
             secrets: std::mem::take(&mut self.secrets),
         };
-        build(Head { name, digest, params }, drafts, FileTable::default(), &mut self.found)
+        let notifications = std::mem::take(&mut self.notifications);
+        build(
+            Head { name, digest, params, notifications },
+            drafts,
+            FileTable::default(),
+            &mut self.found,
+        )
     }
 
     /// Of all texts and of the parameters that came from outside.

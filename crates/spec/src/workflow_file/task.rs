@@ -18,7 +18,7 @@ use crate::source::scalar::Scalar;
 use crate::template::{MemoryGrowth, Per, Retries, Template};
 use crate::units::Duration;
 
-const FIELDS: [&str; 23] = [
+const FIELDS: [&str; 24] = [
     "run",
     "argv",
     "inputs",
@@ -42,10 +42,11 @@ const FIELDS: [&str; 23] = [
     "setup",
     "image",
     "secrets",
+    "empty_outputs",
 ];
 
 /// The fields that `defaults` can hold.
-pub(super) const DEFAULT_FIELDS: [&str; 14] = [
+pub(super) const DEFAULT_FIELDS: [&str; 15] = [
     "resources",
     "estimate",
     "priority",
@@ -60,6 +61,7 @@ pub(super) const DEFAULT_FIELDS: [&str; 14] = [
     "setup",
     "image",
     "secrets",
+    "empty_outputs",
 ];
 
 const MAX_COUNTABLE: i64 = 1 << 40;
@@ -181,6 +183,7 @@ impl<'r> TaskFields<'r, '_> {
             estimate: Per::Same(self.value("estimate", Scalar::duration, diagnostics)),
             priority: i32::try_from(priority).expect("within bounds"),
             critical: self.value("critical", Scalar::bool, diagnostics).unwrap_or(false),
+            empty_outputs: self.value("empty_outputs", Scalar::bool, diagnostics).unwrap_or(true),
             idempotent: self.value("idempotent", Scalar::bool, diagnostics).unwrap_or(true),
             retries: self.retries(diagnostics),
             memory,
