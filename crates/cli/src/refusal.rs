@@ -53,6 +53,7 @@ fn plain(error: start::Error) -> Failure {
         E::MissingInputs(_) | E::Input(_) | E::Backend { .. } | E::Load(_) => {
             Failure::of(Code::Invalid, &error)
         }
+        E::IsKeeper => Failure::of(Code::Internal, &error),
         E::Infeasible(_) => Failure::of(Code::NoPool, &error),
         E::Image(image) => Failure::of(image_code(&image), &image),
         E::Lease(lease) => owned(&lease),

@@ -97,6 +97,26 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
         .map(|checked| checked.in_project(Project::new(root)))
 }
 
+/// Checks a workflow that lies in no file.
+///
+/// # Errors
+/// A file that it includes cannot be read, or there are mistakes.
+pub fn load_source(
+    source: Source,
+    project: Project,
+    request: &LoadRequest,
+) -> Result<Loaded, LoadError> {
+    let root = project.root().to_path_buf();
+    let file = request.params_file.as_deref().map(read_params).transpose()?;
+    let mut open = |path: &str| {
+        let bytes = artifact::read_beneath(&root, path, MAX_BYTES)?;
+        decode(path.to_owned(), bytes)
+    };
+    let text = Text { bytes: source.text.into_bytes(), name: source.name };
+    let params = Params { written: &request.params, file };
+    check(text, params, &request.replay, &mut open).map(|checked| checked.in_project(project))
+}
+
 /// The workflow file itself.
 struct Main {
     bytes: Vec<u8>,

@@ -77,6 +77,9 @@ pub enum Error {
     /// Tasks fit nowhere.
     #[error("no pool can hold {}", .0.first().map_or("a task", |first| first.task_name.as_str()))]
     Infeasible(Vec<plan::Infeasible>),
+    /// This process is a keeper that does not know it: its runs would start keepers without end.
+    #[error("this process was started as a keeper; call `embedded::keep_if_asked` first in `main`")]
+    IsKeeper,
     /// Another orchestrator owns the run, or its lease cannot be had.
     #[error("failed to take the lease of the run")]
     Lease(#[source] lease::Error),
@@ -193,6 +196,9 @@ fn take_over(
     mut initial: InitialFiles,
     ledger: Option<PathBuf>,
 ) -> Result<Ready, Error> {
+    if std::env::args_os().nth(1).is_some_and(|word| word == crate::keeper::ROLE) {
+        return Err(Error::IsKeeper);
+    }
     let workflow = loaded.workflow.clone();
     let lease =
         Lease::acquire(run_dir.path(), lease::Holder::own(), LEASE_DURATION, journal::Epoch(0))

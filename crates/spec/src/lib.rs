@@ -9,6 +9,7 @@
 //! then the readers that make them.
 
 pub mod assemble;
+pub mod builder;
 pub mod command;
 pub mod csr;
 pub mod diagnostic;

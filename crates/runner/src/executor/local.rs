@@ -18,6 +18,7 @@ use spec::Resources;
 
 use super::{Error, Executor, GiveUp, Observe};
 use crate::follow::Follower;
+use crate::keeper;
 use crate::process;
 use crate::protocol::{Errand, Keeper, LineReader, Order, Progress, Work, read_line, write_line};
 use crate::run_dir::{AllocationDir, RunDir};
@@ -66,7 +67,7 @@ impl LocalExecutor {
         let orders = OpenOptions::new().create(true).append(true).open(dir.orders())?;
         let log = OpenOptions::new().create(true).append(true).open(dir.keeper_log())?;
         let mut command = Command::new(&self.program);
-        command.arg("shard-exec");
+        command.arg(keeper::ROLE);
         command.arg("--run-dir").arg(self.run_dir.path());
         command.arg("--project").arg(&self.project);
         command.arg("--allocation").arg(allocation.0.to_string());

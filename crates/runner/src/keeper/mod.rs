@@ -64,6 +64,9 @@ const SLOT_STACK: usize = 256 * 1024;
 /// Committers go down into every folder of an output, and there are few of them.
 const COMMITTER_STACK: usize = 4 * 1024 * 1024;
 
+/// The first word that a program is started with to be a keeper.
+pub const ROLE: &str = "shard-exec";
+
 /// What a keeper is started with.
 #[derive(Clone, Debug)]
 pub struct KeeperOptions {
