@@ -43,6 +43,14 @@ impl Patterns {
         }
     }
 
+    /// Whether no form of any begins with this byte.
+    fn begins_nothing(&self, byte: u8) -> bool {
+        byte != b'%'
+            && self.whole.begins_nothing(byte)
+            && self.broken.begins_nothing(byte)
+            && self.decoded.begins_nothing(forms::without_plus(byte))
+    }
+
     /// A text without them.
     pub(super) fn mask(self: &Arc<Self>, text: &str) -> String {
         let mut masker = Masker::new(Arc::clone(self));
@@ -119,7 +127,16 @@ impl Masker {
 
     /// Takes in what comes, and gives back what is known to be harmless.
     pub(super) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.len());
         for &byte in bytes {
+            if self.is_idle() && self.patterns.begins_nothing(byte) {
+                // Most of what is printed: it need not be kept for a moment.
+                self.emit(self.pending.len(), &mut out);
+                out.push(byte);
+                self.start += 1;
+                self.is_masking = false;
+                continue;
+            }
             let at = self.end();
             self.pending.push((byte, false));
             let found = self.whole.step(&self.patterns.whole, byte, at);
@@ -130,7 +147,8 @@ impl Masker {
         let begun = [&self.whole, &self.broken, &self.decoded].map(Reading::begun_at);
         let escape = (!self.escape.is_empty()).then(|| self.end() - self.escape.len() as u64);
         let held = begun.into_iter().chain([escape]).flatten().min().unwrap_or(self.end());
-        self.emit(usize::try_from(held - self.start).expect("it is pending"))
+        self.emit(usize::try_from(held - self.start).expect("it is pending"), &mut out);
+        out
     }
 
     /// The stream is over: gives back the rest, without what looks like a secret that was cut off.
@@ -146,7 +164,17 @@ impl Masker {
 
     /// Gives back the rest as it is.
     fn release(&mut self) -> Vec<u8> {
-        self.emit(self.pending.len())
+        let mut out = Vec::new();
+        self.emit(self.pending.len(), &mut out);
+        out
+    }
+
+    /// Whether nothing that was read can be the beginning of a secret.
+    fn is_idle(&self) -> bool {
+        self.escape.is_empty()
+            && [&self.whole, &self.broken, &self.decoded]
+                .iter()
+                .all(|r| Automaton::is_root(r.state))
     }
 
     fn read_broken(&mut self, byte: u8, at: u64) {
@@ -204,8 +232,10 @@ impl Masker {
         self.start + self.pending.len() as u64
     }
 
-    fn emit(&mut self, n: usize) -> Vec<u8> {
-        let mut out = Vec::with_capacity(n);
+    fn emit(&mut self, n: usize, out: &mut Vec<u8>) {
+        if n == 0 {
+            return;
+        }
         for (byte, is_secret) in self.pending.drain(..n) {
             if !is_secret {
                 out.push(byte);
@@ -215,7 +245,6 @@ impl Masker {
             self.is_masking = is_secret;
         }
         self.start += n as u64;
-        out
     }
 }
 

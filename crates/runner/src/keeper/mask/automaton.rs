@@ -1,6 +1,7 @@
 //! Finds many words at once in one pass over a text.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// The state before any byte.
 const ROOT: u32 = 0;
@@ -9,7 +10,7 @@ const ROOT: u32 = 0;
 pub(super) struct Automaton {
     /// The first byte decides most steps: no search for it.
     first: [u32; 256],
-    next: HashMap<(u32, u8), u32>,
+    next: HashMap<(u32, u8), u32, BuildHasherDefault<Mix>>,
     nodes: Vec<Node>,
 }
 
@@ -25,7 +26,7 @@ struct Node {
 impl Automaton {
     pub(super) fn of(words: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let mut automaton =
-            Self { first: [ROOT; 256], next: HashMap::new(), nodes: vec![Node::default()] };
+            Self { first: [ROOT; 256], next: HashMap::default(), nodes: vec![Node::default()] };
         for word in words {
             automaton.add(&word);
         }
@@ -48,6 +49,16 @@ impl Automaton {
     /// How many bytes at the end of what was read begin a word.
     pub(super) fn depth(&self, state: u32) -> usize {
         self.nodes[state as usize].depth as usize
+    }
+
+    /// Whether no word begins with this byte.
+    pub(super) fn begins_nothing(&self, byte: u8) -> bool {
+        self.first[usize::from(byte)] == ROOT
+    }
+
+    /// Whether nothing has begun.
+    pub(super) fn is_root(state: u32) -> bool {
+        state == ROOT
     }
 
     fn child(&self, state: u32, byte: u8) -> Option<u32> {
@@ -92,5 +103,29 @@ impl Automaton {
                 queue.push_back(child);
             }
         }
+    }
+}
+
+/// Mixes states and bytes, which are small numbers of our own making: no stranger chooses them to
+/// collide, and each byte of a log is looked up.
+#[derive(Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u8(byte));
+    }
+
+    fn write_u8(&mut self, n: u8) {
+        self.write_u32(u32::from(n));
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        // 2^64 over the golden ratio (Knuth, TAOCP 3, 6.4).
+        self.0 = (self.0.rotate_left(23) ^ u64::from(n)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
