@@ -15,6 +15,7 @@ mod built_on;
 pub mod cause;
 pub mod decision;
 mod dispatch;
+mod ending;
 pub mod engine;
 pub mod event;
 mod growing;
