@@ -85,6 +85,9 @@ pub(crate) enum Command {
     /// Print the exit codes and what they mean
     #[command(name = "exit-codes", help_template = "{before-help}", before_help = crate::exit_code::table())]
     ExitCodes,
+    /// Play random cases with faults against the engine, and say what held
+    #[command(hide = true)]
+    Sim(crate::command::Sim),
     /// Own the processes of an allocation; started by a run
     #[command(name = "shard-exec", hide = true)]
     ShardExec(ShardExec),

@@ -17,6 +17,7 @@ mod resume;
 mod run;
 mod runs;
 mod schema;
+mod sim;
 mod site;
 mod standing;
 mod status;
@@ -24,6 +25,7 @@ mod why;
 
 use std::path::Path;
 
+pub(crate) use self::sim::Sim;
 use crate::args::{Command, ForecastCommand, JournalCommand, RunChoice, SiteCommand};
 use crate::exit_code::{self, Code};
 use crate::failure::Failure;
@@ -67,6 +69,7 @@ pub(crate) fn run(command: Command, screen: Screen) -> Result<Code, Failure> {
             screen.print(&exit_code::table())?;
             Ok(Code::Succeeded)
         }
+        Command::Sim(args) => sim::sim(args, screen),
         Command::ShardExec(args) => hidden::shard_exec(args),
         Command::ReplayTask(args) => hidden::replay_task(&args),
     }

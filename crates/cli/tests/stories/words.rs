@@ -25,6 +25,16 @@ fn the_hidden_commands_stay_hidden() {
 }
 
 #[test]
+fn the_proving_ground_plays_seeds_and_says_what_struck() {
+    let stage = Stage::with(&[]);
+    let words = ["sim", "faults", "--seeds", "20", "--tasks", "20", "--without", "clock"];
+    let told = stage.foreshard(&words).ends(0).prints("20 seeds, 0 violations");
+    let told = told.prints("orchestrator crash").prints(" 0  clock jump");
+    assert_eq!(stage.foreshard(&words).ends(0).out, told.out, "the same seeds, the same words");
+    stage.foreshard(&["sim", "faults", "--without", "weather"]).ends(2).says("orchestrator");
+}
+
+#[test]
 fn exit_codes_can_be_looked_up() {
     let stage = Stage::with(&[]);
     let helped = stage.foreshard(&["help", "exit-codes"]).ends(0).out;
