@@ -75,7 +75,8 @@ impl Graph {
     #[must_use]
     pub fn of(workflow: &Workflow, detail: Detail, state: Option<&RunState>) -> Self {
         let is_collapsed = match detail {
-            Detail::Auto => workflow.n_tasks() > TASKS_MAX,
+            // Tasks that are not there yet can only be shown by what declares them.
+            Detail::Auto => workflow.n_tasks() > TASKS_MAX || to_come(workflow).next().is_some(),
             Detail::Tasks => false,
             Detail::Templates => true,
         };
@@ -109,13 +110,13 @@ impl Graph {
 }
 
 impl Node {
-    /// `align`, and `align ×36` of a template with many tasks.
+    /// `align`, `align ×36` of a template with many tasks, `align ×?` where they are yet to come.
     #[must_use]
     pub fn label(&self) -> String {
-        if self.n_tasks == 1 {
-            self.name.clone()
-        } else {
-            format!("{} ×{}", self.name, crate::quantity::count(self.n_tasks))
+        match self.n_tasks {
+            0 => format!("{} ×?", self.name),
+            1 => self.name.clone(),
+            n => format!("{} ×{}", self.name, crate::quantity::count(n)),
         }
     }
 }
@@ -170,8 +171,10 @@ fn by_template(
     depths: &[u32],
     shade: impl Fn(TaskId) -> Shade,
 ) -> (Vec<Node>, Vec<(u32, u32)>) {
-    // What a condition leaves out has no tasks and no neighbours.
-    let is_drawn = |id: &TemplateId| workflow.templates()[id.index()].off.is_none();
+    // What a condition leaves out has no tasks and no neighbours; what was to come has come.
+    let to_come: Vec<(TemplateId, TemplateId)> = to_come(workflow).collect();
+    let comes = |id: &TemplateId| to_come.iter().any(|(_, to)| to == id);
+    let is_drawn = |id: &TemplateId| workflow.tasks_of(*id).len() > 0 || comes(id);
     let all = (0..workflow.templates().len()).map(TemplateId::from_index);
     let ids: Vec<TemplateId> = all.filter(is_drawn).collect();
     let box_of = |id: TemplateId| ids.partition_point(|&drawn| drawn < id) as u32;
@@ -179,7 +182,7 @@ fn by_template(
         name: workflow.templates()[id.index()].name.clone(),
         n_tasks: workflow.tasks_of(id).len(),
         shade: workflow.tasks_of(id).map(&shade).min().unwrap_or(Shade::Plain),
-        depth: workflow.tasks_of(id).map(|task| depths[task.index()]).min().unwrap_or(0),
+        depth: workflow.tasks_of(id).map(|task| depths[task.index()]).min().unwrap_or(1),
     };
     let mut edges: Vec<(u32, u32)> = Vec::new();
     for &id in &ids {
@@ -194,7 +197,24 @@ fn by_template(
         }
         dedup_from(&mut edges, start);
     }
+    edges.extend(to_come.iter().map(|&(from, to)| (box_of(from), box_of(to))));
     (ids.iter().copied().map(node).collect(), edges)
+}
+
+/// Templates whose tasks another one has yet to make files for: that one, and they.
+fn to_come(workflow: &Workflow) -> impl Iterator<Item = (TemplateId, TemplateId)> {
+    let templates = workflow.templates();
+    let with_tasks = |name: &str| {
+        let all = templates.iter().enumerate().filter(move |(_, other)| other.name == name);
+        let mut ids = all.map(|(i, _)| TemplateId::from_index(i));
+        ids.find(|&id| workflow.tasks_of(id).len() > 0)
+    };
+    templates.iter().enumerate().filter_map(move |(i, template)| {
+        let discovery = template.discovers.as_ref().filter(|_| template.off.is_none())?;
+        let has_come = with_tasks(&template.name).is_some();
+        let from = with_tasks(&discovery.from).filter(|_| !has_come)?;
+        Some((from, TemplateId::from_index(i)))
+    })
 }
 
 fn dedup_from(edges: &mut Vec<(u32, u32)>, start: usize) {

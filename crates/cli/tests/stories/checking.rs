@@ -117,3 +117,15 @@ fn a_site_file_that_anybody_may_write_is_refused_like_a_key() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
     stage.foreshard(&["site", "show", "--site", "site.yaml"]).ends(2).says("everybody may write");
 }
+
+#[test]
+fn tasks_that_are_yet_to_be_discovered_are_in_the_graph() {
+    let flow = "\
+foreshard: 1
+tasks:
+  split: {run: 'echo > parts/a', outputs: parts/}
+  count: {foreach: {file: 'parts/{part}', from: split}, run: 'wc < {inputs} > {outputs}', inputs: 'parts/{part}', outputs: 'counts/{part}'}
+";
+    let stage = Stage::with(&[("w.yaml", flow)]);
+    stage.foreshard(&["graph", "w.yaml"]).ends(0).prints("count ×").prints("n0 --> n1");
+}
