@@ -134,6 +134,9 @@ impl Executor for LocalExecutor {
         };
         let orders = claim().map_err(|source| Error::Orders { allocation, source })?;
         self.orders.insert(allocation, orders);
+        // The keeper hears of this orchestrator before anything else: one that was only paused, and
+        // wakes up with orders at hand, is refused from here on.
+        self.send(allocation, Errand::Lease(Vec::new()))?;
         self.watch(allocation, dir, None);
         Ok(())
     }

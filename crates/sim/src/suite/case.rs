@@ -30,7 +30,7 @@ use crate::world::{Options, Setup, Staging};
 /// failures and 4 failures to publish in each of 3 generations, each at most 2 minutes with its
 /// pause on a healthy node, 25 on a slow one.
 const HEALED_BESIDES: Duration = Duration::from_secs(40_000);
-const HEALED_PER_TASK: u64 = 1_000;
+const HEALED_PER_TASK: u64 = 20_000;
 
 /// The case of a seed, as far as the limits let it.
 pub(super) fn setup(seed: u64, limits: &Limits) -> Setup<'static> {

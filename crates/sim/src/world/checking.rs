@@ -17,7 +17,12 @@ impl World<'_> {
             return Ok(());
         }
         let is_owned = !row.is_disowned;
-        self.watcher.start(&self.workflow, attempt, &row.memory.committed, is_owned)?;
+        let (allocation, stage) = (row.allocation, row.stage);
+        let checked = self.watcher.start(&self.workflow, attempt, &row.memory.committed, is_owned);
+        checked.map_err(|violation| Violation {
+            what: format!("{} (at keeper {keeper} of {allocation}, {stage:?})", violation.what),
+            ..violation
+        })?;
         if is_owned {
             self.s7_one_owner(attempt.task())?;
             self.n1_never_in_doubt(attempt)?;

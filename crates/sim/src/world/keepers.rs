@@ -291,8 +291,12 @@ impl World<'_> {
 
     /// The executor reads again what it has missed.
     pub(super) fn reread(&mut self, keeper: u32) {
-        let progress = self.all_progress(keeper);
-        self.observe(progress);
+        // A history that was lost may have had an allocation of the same name.
+        let allocation = self.keepers[keeper as usize].allocation;
+        if self.keeper_of.get(&allocation) == Some(&keeper) {
+            let progress = self.all_progress(keeper);
+            self.observe(progress);
+        }
     }
 
     fn start(&mut self, keeper: u32, attempt: AttemptId, slot: u32) {

@@ -260,10 +260,18 @@ impl World<'_> {
             Output::Perform(action) => Some(action),
             Output::Record(_) | Output::WaitUntil(_) => None,
         }) {
-            // Whoever publishes looks whether the run is still its own.
-            let is_fenced = matches!(action, Action::Publish { .. } | Action::Allocate { .. });
-            if epoch == self.orchestrator.epoch || !is_fenced {
-                self.perform(action, epoch);
+            // Whoever publishes or asks for capacity looks whether the run is still its own, and
+            // nobody hears what comes of it.
+            let is_ours = epoch == self.orchestrator.epoch;
+            match action {
+                Action::Publish { attempts } if is_ours => {
+                    for attempt in attempts {
+                        self.publish(attempt);
+                    }
+                }
+                Action::Publish { .. } | Action::CheckReuse { .. } | Action::ReadGrowth { .. } => {}
+                Action::Allocate { .. } | Action::Probe { .. } if !is_ours => {}
+                action => self.perform(action, epoch),
             }
         }
     }

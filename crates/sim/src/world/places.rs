@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use engine::cause::LossCause;
+use engine::shard::HostInput;
 use engine::{AllocationId, Observation};
 use spec::{Duration, Resources, ZoneId};
 
@@ -82,9 +83,19 @@ impl World<'_> {
             self.keepers[victim as usize].is_preempted = true;
             self.kill_keeper(victim);
         }
+        self.spare_the_others(zone);
         self.admit(zone);
         self.await_change(zone);
         self.decide_soon();
+    }
+
+    /// Who was told to go and did not have to, because others went, is as before.
+    fn spare_the_others(&mut self, zone: ZoneId) {
+        for keeper in self.places[zone.index()].held.clone() {
+            if std::mem::take(&mut self.keepers[keeper as usize].is_doomed) {
+                self.change_capacity(keeper, self.site.zone(zone).node.clone());
+            }
+        }
     }
 
     /// Those that have been told go first; the others by chance.
@@ -238,9 +249,10 @@ impl World<'_> {
             let lost = Observation::AllocationLost { allocation, cause, not_started };
             return self.observe(vec![lost]);
         };
-        let row = &mut self.keepers[keeper as usize];
-        row.heard = self.now;
-        match row.stage {
+        // The first that a keeper hears of a new orchestrator is its epoch: what an older one still
+        // says is refused from here on.
+        self.order(allocation, HostInput::Lease(self.orchestrator.epoch, Vec::new()));
+        match self.keepers[keeper as usize].stage {
             Stage::Waiting | Stage::Launching => {}
             Stage::Up => {
                 let up = self.up_observation(keeper);
