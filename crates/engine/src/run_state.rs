@@ -5,6 +5,7 @@
 //! disagree. Never serialized: the journal holds events, not states.
 
 mod attempts;
+mod capacity;
 mod finals;
 mod granting;
 mod growing;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use plan::{Plan, ShardId};
 use spec::{Digest, Resources, TaskId, Timestamp, Workflow, ZoneId};
 
-use crate::allocation_state::{AllocationState, AllocationStep};
+use crate::allocation_state::AllocationState;
 use crate::cause::FailureCause;
 use crate::event::{Event, Options, Record};
 use crate::id::{AllocationId, Epoch, Generation};
@@ -344,55 +345,6 @@ impl RunState {
         Ok(())
     }
 
-    fn fold_allocation_event(&mut self, event: &Event) -> Result<(), String> {
-        match event {
-            Event::AllocationRequested { allocation, zone } => {
-                let new = Allocation {
-                    zone: *zone,
-                    state: AllocationState::Requested,
-                    capacity: Resources::default(),
-                    n_live: 0,
-                    measured: None,
-                };
-                if self.allocations.insert(*allocation, new).is_some() {
-                    return Err(format!("{allocation} is requested twice"));
-                }
-                self.live_allocations.entry(*zone).or_default().insert(*allocation);
-            }
-            Event::AllocationUp { allocation, capacity } => {
-                self.advance_allocation(*allocation, AllocationStep::Up)?;
-                self.allocation_mut(*allocation)?.capacity = capacity.clone();
-            }
-            Event::CapacityChanged { allocation, capacity } => {
-                self.allocation_mut(*allocation)?.capacity = capacity.clone();
-            }
-            Event::AllocationLost { allocation, .. } => {
-                self.advance_allocation(*allocation, AllocationStep::Lost)?;
-            }
-            Event::AllocationEnded { allocation } => {
-                self.advance_allocation(*allocation, AllocationStep::Ended)?;
-            }
-            Event::MachineMeasured { allocation, usage } => {
-                self.allocation_mut(*allocation)?.measured = Some(*usage);
-            }
-            _ => unreachable!("only events about allocations are handed here"),
-        }
-        Ok(())
-    }
-
-    fn on_resumed(&mut self, epoch: Epoch) {
-        self.epoch = epoch;
-        let finishing = self.finals;
-        if let Some(phase) = self.phase.next(PhaseStep::Resumed { finishing }) {
-            self.phase = phase;
-        }
-        for allocation in self.allocations.values_mut() {
-            if let Some(state) = allocation.state.next(AllocationStep::Resumed) {
-                allocation.state = state;
-            }
-        }
-    }
-
     fn on_plan(
         &mut self,
         workflow: &Workflow,
@@ -626,31 +578,11 @@ impl RunState {
         Ok(())
     }
 
-    fn advance_allocation(
-        &mut self,
-        allocation: AllocationId,
-        step: AllocationStep,
-    ) -> Result<(), String> {
-        let row = self.allocation_mut(allocation)?;
-        let next = row.state.next(step);
-        row.state =
-            next.ok_or_else(|| format!("{step:?} while {allocation} is {:?}", row.state))?;
-        let (zone, is_live) = (row.zone, row.state.is_live());
-        if !is_live {
-            self.forget_live(zone, allocation);
-        }
-        Ok(())
-    }
-
     fn check_task(&self, task: TaskId) -> Result<(), String> {
         if task.index() < self.tasks.len() { Ok(()) } else { Err(format!("there is no {task}")) }
     }
 
     fn row_mut(&mut self, task: TaskId) -> Result<&mut TaskRow, String> {
         self.tasks.get_mut(task.index()).ok_or_else(|| format!("there is no {task}"))
-    }
-
-    fn allocation_mut(&mut self, id: AllocationId) -> Result<&mut Allocation, String> {
-        self.allocations.get_mut(&id).ok_or_else(|| format!("there is no {id}"))
     }
 }
