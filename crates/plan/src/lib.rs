@@ -4,8 +4,9 @@
 //! a [`Plan`] is an immutable value that the engine carries out.
 //!
 //! Reading order: [`rank`], [`plan`](crate::plan), [`planner`], [`check`]; [`revision`],
-//! [`policy`].
+//! [`policy`], [`baseline`].
 
+pub mod baseline;
 pub mod check;
 pub mod plan;
 pub mod planner;

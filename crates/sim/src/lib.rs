@@ -7,7 +7,8 @@
 //! no file and no real clock: the same setup and seed give the same run, byte for byte.
 //!
 //! Reading order: [`site`], [`truth`], [`world`], [`outcome`]; then [`faults`], [`watch`] and
-//! [`suite`], which plays random cases by the thousand; [`trace`] and [`deadline`], of the laboratory.
+//! [`suite`], which plays random cases by the thousand; [`trace`],
+//! [`deadline`] and [`lab`], the laboratory.
 
 mod agenda;
 mod arithmetic;
@@ -15,6 +16,7 @@ pub mod chance;
 pub mod deadline;
 pub mod faults;
 mod keeper;
+pub mod lab;
 pub mod outcome;
 pub mod site;
 pub mod steps;

@@ -48,6 +48,12 @@ impl<T: Copy + PartialEq> Steps<T> {
         }))
     }
 
+    /// Other values at the same times.
+    #[must_use]
+    pub fn map(&self, value: impl Fn(T) -> T) -> Self {
+        Self::new(self.0.iter().map(|&(at, before)| (at, value(before))))
+    }
+
     /// The value at a time.
     #[must_use]
     pub fn at(&self, time: Timestamp) -> T {

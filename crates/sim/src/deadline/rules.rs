@@ -123,7 +123,9 @@ impl<'a> Player<'a> {
         }
         self.may_begin =
             self.held.is_some_and(|held| now >= held.since + self.launch_steps(held.zone));
-        if wanted == Some(self.on_demand) {
+        // What is written needs no net, and may leave capacity on demand at the last moment.
+        let has_net = !matches!(self.rule, Rule::Written(_));
+        if has_net && wanted == Some(self.on_demand) {
             let after = view.n_left - usize::from(self.may_begin);
             self.is_locked |= left <= after + 2;
         }

@@ -1,0 +1,194 @@
+//! One virtual run as a picture: what was held where, and what ran on it.
+//!
+//! As text, a line per zone; as SVG, a row per allocation with a line per slot. Both come from the
+//! timeline of an [`Outcome`]; without one they are empty.
+
+use std::fmt::Write;
+
+use spec::Timestamp;
+
+use crate::outcome::{Holding, Outcome};
+
+/// A line per zone: `░` launching, `▒` held, `█` at work, `×` preempted.
+#[must_use]
+pub fn text(outcome: &Outcome, zones: &[String], width: usize) -> String {
+    let (from, to) = bounds(outcome);
+    let width = width.max(10);
+    let column = |at: Timestamp| {
+        let share = (at.0 - from.0) as f64 / (to.0 - from.0).max(1) as f64;
+        ((share * width as f64) as usize).min(width - 1)
+    };
+    let name_width = zones.iter().map(|name| name.chars().count()).max().unwrap_or(0).min(24);
+    let mut out = String::new();
+    for (number, name) in (0_u32..).zip(zones) {
+        let mut line = vec![' '; width];
+        let mut mark = |from: Timestamp, to: Timestamp, with: char| {
+            line[column(from)..=column(to)].fill(with);
+        };
+        let held: Vec<&Holding> = outcome.holdings.iter().filter(|h| h.zone.0 == number).collect();
+        for holding in &held {
+            mark(holding.from, holding.up.unwrap_or(holding.to), '░');
+        }
+        for holding in &held {
+            if let Some(up) = holding.up {
+                mark(up, holding.to, '▒');
+            }
+        }
+        for bar in outcome.timeline.iter().filter(|bar| bar.zone.0 == number) {
+            mark(bar.from, bar.to, '█');
+        }
+        for holding in held.iter().filter(|holding| holding.is_preempted) {
+            mark(holding.to, holding.to, '×');
+        }
+        let line: String = line.into_iter().collect();
+        let name: String = name.chars().take(name_width).collect();
+        let _ = writeln!(out, "{name:<name_width$} {}", line.trim_end());
+    }
+    out
+}
+
+/// Begin and end of all that was held.
+fn bounds(outcome: &Outcome) -> (Timestamp, Timestamp) {
+    let from = outcome.holdings.iter().map(|holding| holding.from).min();
+    let to = outcome.holdings.iter().map(|holding| holding.to).max();
+    (from.unwrap_or_default(), to.unwrap_or_default())
+}
+
+/// Above this many rows or bars, the rest is left out, and said to be.
+const ROWS_MAX: usize = 160;
+const BARS_MAX: usize = 20_000;
+const LEFT: f64 = 150.0;
+const RIGHT: f64 = 20.0;
+
+/// Rows of a picture: where the next one goes.
+pub(super) struct Sheet {
+    pub(super) out: String,
+    pub(super) y: f64,
+    pub(super) width: f64,
+}
+
+/// A row of the picture: allocations that follow each other in one zone.
+struct Row<'a> {
+    zone: usize,
+    holdings: Vec<&'a Holding>,
+}
+
+impl Sheet {
+    /// Draws a run below what is there.
+    pub(super) fn gantt(&mut self, title: &str, outcome: &Outcome, zones: &[String]) {
+        self.title(title);
+        let (from, to) = bounds(outcome);
+        let scale = (self.width - LEFT - RIGHT) / (to.0 - from.0).max(1) as f64;
+        let x = |at: Timestamp| LEFT + (at.0 - from.0) as f64 * scale;
+        let rows = rows(outcome, zones.len());
+        let n_slots = outcome.timeline.iter().map(|bar| bar.slot).max().unwrap_or(0) + 1;
+        let height = (f64::from(n_slots) * 3.0).clamp(8.0, 26.0);
+        let mut n_bars = 0;
+        let mut last_zone = None;
+        for row in rows.iter().take(ROWS_MAX) {
+            if last_zone != Some(row.zone) {
+                last_zone = Some(row.zone);
+                self.label(6.0, self.y + 9.0, &zones[row.zone]);
+            }
+            for holding in &row.holdings {
+                let up = holding.up.unwrap_or(holding.to);
+                self.rect((x(holding.from), x(up)), (0.0, height), "#f0c36d");
+                self.rect((x(up), x(holding.to)), (0.0, height), "#dbe3ea");
+                self.bars(holding, outcome, &x, height / f64::from(n_slots), &mut n_bars);
+                if holding.is_preempted {
+                    let at = x(holding.to);
+                    self.rect((at - 1.0, at + 1.0), (-1.0, height + 2.0), "#b3261e");
+                }
+            }
+            self.y += height + 3.0;
+        }
+        if rows.len() > ROWS_MAX || n_bars > BARS_MAX {
+            self.label(LEFT, self.y + 9.0, "and more, which is not shown");
+            self.y += 14.0;
+        }
+        self.y += 12.0;
+    }
+
+    fn bars(
+        &mut self,
+        holding: &Holding,
+        outcome: &Outcome,
+        x: &impl Fn(Timestamp) -> f64,
+        height: f64,
+        n_bars: &mut usize,
+    ) {
+        for bar in outcome.timeline.iter().filter(|bar| bar.allocation == holding.allocation) {
+            *n_bars += 1;
+            if *n_bars > BARS_MAX {
+                return;
+            }
+            let color = if bar.is_done { "#2f6f9f" } else { "#d98880" };
+            let top = f64::from(bar.slot) * height;
+            self.rect((x(bar.from), x(bar.to)), (top, (height - 0.4).max(0.6)), color);
+        }
+    }
+
+    pub(super) fn title(&mut self, text: &str) {
+        let y = self.y + 14.0;
+        let _ = write!(self.out, "<text class=\"h\" x=\"6\" y=\"{y:.1}\">");
+        self.escaped(text);
+        self.out.push_str("</text>\n");
+        self.y += 24.0;
+    }
+
+    pub(super) fn label(&mut self, x: f64, y: f64, text: &str) {
+        let _ = write!(self.out, "<text x=\"{x:.1}\" y=\"{y:.1}\">");
+        self.escaped(text);
+        self.out.push_str("</text>\n");
+    }
+
+    /// From where to where, and how far below the row's top and how high.
+    pub(super) fn rect(
+        &mut self,
+        (left, right): (f64, f64),
+        (top, height): (f64, f64),
+        color: &str,
+    ) {
+        let (y, width) = (self.y + top, (right - left).max(0.2));
+        let _ = writeln!(
+            self.out,
+            "<rect x=\"{left:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"{color}\"/>"
+        );
+    }
+
+    /// Any text, so that it stays text; what cannot be seen is left out.
+    fn escaped(&mut self, text: &str) {
+        for c in text.chars().filter(|c| !c.is_control()).take(120) {
+            match c {
+                '&' => self.out.push_str("&amp;"),
+                '<' => self.out.push_str("&lt;"),
+                '>' => self.out.push_str("&gt;"),
+                c => self.out.push(c),
+            }
+        }
+    }
+}
+
+/// Allocations by zone, each in the first row that is free.
+fn rows(outcome: &Outcome, n_zones: usize) -> Vec<Row<'_>> {
+    let mut all = Vec::new();
+    for zone in 0..n_zones {
+        let mut held: Vec<&Holding> =
+            outcome.holdings.iter().filter(|holding| holding.zone.index() == zone).collect();
+        held.sort_by_key(|holding| (holding.from, holding.allocation));
+        let first = all.len();
+        for holding in held {
+            let is_free = |row: &Row<'_>| {
+                row.holdings.last().is_none_or(|last: &&Holding| last.to <= holding.from)
+            };
+            match all[first..].iter().position(is_free) {
+                Some(row) => {
+                    let row: &mut Row<'_> = &mut all[first + row];
+                    row.holdings.push(holding);
+                }
+                None => all.push(Row { zone, holdings: vec![holding] }),
+            }
+        }
+    }
+    all
+}
