@@ -4,8 +4,10 @@
 //! completions of shells are made from this, too.
 
 mod asking;
+mod simulate;
 
 pub(crate) use asking::{Clean, Diff, Export, Logs, Report, Runs, Status, Why};
+pub(crate) use simulate::Simulate;
 
 use std::path::PathBuf;
 
@@ -52,6 +54,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Say which tasks would run, and why each one; starts nothing
     Plan(Plan),
+    /// Say what a workflow would have cost under several policies, on traces; starts nothing
+    Simulate(Simulate),
     /// Draw the graph of a workflow
     Graph(Graph),
     /// List the runs of a project

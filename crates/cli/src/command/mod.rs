@@ -18,6 +18,7 @@ mod run;
 mod runs;
 mod schema;
 mod sim;
+mod simulate;
 mod site;
 mod standing;
 mod status;
@@ -41,6 +42,7 @@ pub(crate) fn run(command: Command, screen: Screen) -> Result<Code, Failure> {
         Command::Check(args) => check::check(&args, screen),
         Command::Run(args) => run::run(&args, screen),
         Command::Plan(args) => plan::plan(&args, screen),
+        Command::Simulate(args) => simulate::simulate(&args, screen),
         Command::Graph(args) => graph::graph(&args, screen),
         Command::Runs(args) => runs::runs(&args, screen),
         Command::Status(args) => status::status(&args, screen),

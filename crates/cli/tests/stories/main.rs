@@ -15,6 +15,7 @@ mod limits;
 mod memory;
 mod running;
 mod secrets;
+mod simulating;
 mod stage;
 mod words;
 mod wrapping;
