@@ -24,7 +24,7 @@ const LEVEL_HALF_LIFE_DAYS: f64 = 0.7;
 /// Half-lives after which a label is forgotten.
 const HALF_LIVES: f64 = 8.0;
 /// What holds level and slope.
-const RIDGE: [f64; 2] = [20.0, 50.0];
+const RIDGE: [f64; 2] = [20.0, 30.0];
 /// Days of history at which that hold is halved from what it is with fewer.
 const TRUSTED_DAYS: f64 = 7.0;
 /// How often level and slope are fitted again, in days.

@@ -19,8 +19,22 @@ const FOREVER: f64 = 1e9;
 pub struct Counting {
     /// Days after which a row counts half.
     pub half_life_days: f64,
-    /// How much rows of overlapping horizons share: 0 for nothing, 1 for all of the overlap.
+    /// How much of their overlap rows are taken to repeat each other in: 0 for nothing, 1 for all.
     pub overlap: f64,
+    /// The same where survival is learned, which depends on fewer events.
+    pub overlap_of_survival: f64,
+}
+
+impl Counting {
+    /// What of a row is new, for a horizon of so many minutes and a row every 15.
+    #[must_use]
+    pub fn news(self, kind: Kind, minutes: u32) -> f64 {
+        let overlap = match kind {
+            Kind::Up => self.overlap,
+            Kind::Survival => self.overlap_of_survival,
+        };
+        (15.0 / f64::from(minutes.max(15))).powf(overlap)
+    }
 }
 
 /// A logistic regression.
@@ -59,17 +73,21 @@ pub struct Learning {
 impl Default for Learning {
     fn default() -> Self {
         let settings = boost::Settings::default();
-        let long = Counting { half_life_days: FOREVER, overlap: 0.75 };
-        let short = |half_life_days| Counting { half_life_days, overlap: 0.5 };
+        let counting = |half_life_days, overlap_of_survival| Counting {
+            half_life_days,
+            overlap: 0.5,
+            overlap_of_survival,
+        };
+        let long = counting(FOREVER, 0.75);
         Self {
             rows: 16_000,
             logits: vec![
                 LogitPlan { ridge: 100.0, counting: long },
-                LogitPlan { ridge: 25.0, counting: short(7.0) },
+                LogitPlan { ridge: 25.0, counting: counting(7.0, 0.5) },
             ],
             boosts: vec![
                 BoostPlan { settings, starts_from_table: true, counting: long },
-                BoostPlan { settings, starts_from_table: false, counting: short(FOREVER) },
+                BoostPlan { settings, starts_from_table: false, counting: counting(FOREVER, 0.5) },
             ],
             growth: 0.06,
         }
@@ -102,17 +120,12 @@ impl Learning {
     /// few days is close to them.
     #[must_use]
     pub fn prior(&self, kind: Kind) -> Vec<f64> {
-        let hazard = match kind {
-            Kind::Up => 0.0,
-            Kind::Survival => 2.0,
+        let (rough, hazard, learned) = match kind {
+            Kind::Up => (0.75, 0.0, [2.0, 1.0, 1.5, 2.0]),
+            Kind::Survival => (0.5, 2.0, [2.0, 1.0, 1.5, 0.5]),
         };
-        let mut prior = vec![0.5, 0.0, 0.5, 0.0, 0.5, 1.0, 1.0, 0.5, hazard];
-        let learned = match kind {
-            Kind::Up => [2.0, 1.0, 1.5, 1.0],
-            Kind::Survival => [2.0, 1.0, 1.5, 0.5],
-        };
-        let models = self.logits.len() + self.boosts.len();
-        prior.extend(learned.into_iter().chain(std::iter::repeat(1.0)).take(models));
+        let mut prior = vec![rough, 0.0, rough, 0.0, 0.5, 1.0, 1.0, rough, hazard];
+        prior.extend(learned.into_iter().chain(std::iter::repeat(1.0)).take(self.models()));
         prior
     }
 }

@@ -215,15 +215,15 @@ impl Track {
         let mut lesson = self.lesson(origins, &chosen);
         let shape = Shape { base: origins.base.width(), ahead: self.ahead.width(), odds: NAIVE };
         let day = 86_400.0 / f64::from(self.step_seconds);
-        let minutes = f64::from(self.target.minutes);
+        let Target { kind, minutes } = self.target;
         let weigh = |lesson: &mut Lesson, counting: Counting| {
-            let news = (15.0 / minutes).min(1.0).powf(counting.overlap) * every as f64;
+            let news = counting.news(kind, minutes) * every as f64;
             for (weight, &i) in lesson.weights.iter_mut().zip(&chosen) {
                 let days = (now - origins.steps[i]) as f64 / day;
                 *weight = (news * 0.5_f64.powf(days / counting.half_life_days)) as f32;
             }
         };
-        let by_state = self.target.kind == Kind::Up;
+        let by_state = kind == Kind::Up;
         let mut logits = Vec::with_capacity(learning.logits.len());
         for (i, plan) in learning.logits.iter().enumerate() {
             weigh(&mut lesson, plan.counting);

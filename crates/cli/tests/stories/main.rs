@@ -9,6 +9,7 @@ mod cleaning;
 mod comparing;
 mod composing;
 mod finishing;
+mod forecasting;
 mod growing;
 mod interrupting;
 mod limits;
