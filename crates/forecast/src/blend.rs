@@ -25,8 +25,8 @@ const LEVEL_HALF_LIFE_DAYS: f64 = 0.7;
 const HALF_LIVES: f64 = 8.0;
 /// What holds level and slope.
 const RIDGE: [f64; 2] = [20.0, 30.0];
-/// Days of history at which that hold is halved from what it is with fewer.
-const TRUSTED_DAYS: f64 = 7.0;
+/// Days of history at which that hold is still doubled; with fewer it grows with their square.
+const TRUSTED_DAYS: f64 = 10.0;
 /// How often level and slope are fitted again, in days.
 const REFIT_DAYS: f64 = 0.25;
 /// How fast the recalibration gains and loses trust.
