@@ -221,7 +221,9 @@ fn examples() -> Vec<PathBuf> {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "yaml") {
+            } else if path.extension().is_some_and(|ending| ending == "yaml")
+                && !path.to_string_lossy().ends_with(".params.yaml")
+            {
                 found.push(path);
             }
         }

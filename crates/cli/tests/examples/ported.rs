@@ -112,7 +112,7 @@ fn a_step_that_depends_on_a_parameter_takes_the_place_of_another() {
     }
     assert_eq!(etl.read("out/audit.tsv").lines().count(), n_bad);
 
-    let words = ["run", "workflow.yaml", "--params-file", "abroad.yaml"];
+    let words = ["run", "workflow.yaml", "--params-file", "abroad.params.yaml"];
     let ended = etl.foreshard(&words).with(0);
     let each = BTreeMap::from([("convert", 3), ("load", 1)]);
     assert_eq!(names(&ended.tasks_that("started")), each);

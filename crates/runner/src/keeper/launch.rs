@@ -172,7 +172,7 @@ fn make_private(
     outputs: &[String],
 ) -> Result<(), String> {
     let told = |path: &Path, error: &Error| format!("failed to make {}: {error}", path.display());
-    DirBuilder::new().mode(0o700).create(root).map_err(|error| told(root, &error))?;
+    make_root(root).map_err(|error| told(root, &error))?;
     let make_dir = |path: &Path| create_dir_all(path).map_err(|error| told(path, &error));
     make_dir(&root.join(workdir))?;
     for (link, target) in links {
@@ -181,6 +181,19 @@ fn make_private(
         symlink(target, &link).map_err(|error| told(&link, &error))?;
     }
     outputs.iter().try_for_each(|output| make_dir(&root.join(folder_of(output))))
+}
+
+/// What is there already is of an attempt of the same number, whose record was lost with the power
+/// of the machine before it was synced; nothing of it counts.
+fn make_root(root: &Path) -> Result<(), Error> {
+    let make = || DirBuilder::new().mode(0o700).create(root);
+    match make() {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            artifact::discard(root)?;
+            make()
+        }
+        made => made,
+    }
 }
 
 /// The folder that an output needs: itself, or the one it lies in. Of a pattern, what comes
@@ -203,6 +216,18 @@ fn explain(error: &Error, program: &str, cwd: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_forgotten_attempt_of_the_same_number_left_is_not_found_by_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("t1.1");
+        let links = [("in.txt".to_owned(), "/nowhere".to_owned())];
+        for _ in 0..2 {
+            make_private(&root, ".", &links, &["out/a".to_owned()]).unwrap();
+            assert!(!root.join("out/a").exists());
+            std::fs::write(root.join("out/a"), "of another time").unwrap();
+        }
+    }
 
     #[test]
     fn the_folder_of_an_output_stops_where_its_pattern_begins() {
