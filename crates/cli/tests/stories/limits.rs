@@ -147,11 +147,13 @@ fn in_own_mounts(stage: &Stage, script: &str) -> Option<Told> {
         command.args(["--user", "--map-root-user", "--mount"]);
         command
     };
-    if !unshare().arg("true").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: no mount namespaces for this user here");
+    std::fs::create_dir(stage.path("disk")).unwrap();
+    let mut mount = unshare();
+    mount.args(["mount", "-t", "tmpfs", "none"]).arg(stage.path("disk"));
+    if !mount.output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: nothing can be mounted in a namespace of this user here");
         return None;
     }
-    std::fs::create_dir(stage.path("disk")).unwrap();
     let mut command = unshare();
     command.args(["sh", "-c", script]).current_dir(stage.path("."));
     command.env("FORESHARD", env!("CARGO_BIN_EXE_foreshard")).env("FORESHARD_LEDGER", "none");
