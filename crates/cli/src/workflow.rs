@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use report::quantity::plural;
 use runner::load::{self, LoadError, LoadRequest, Loaded};
 use spec::diagnostic::{Diagnostic, Sources, nearest};
 use spec::wfformat::ReplayOptions;
@@ -143,6 +142,9 @@ pub(crate) fn why_empty(workflow: &Workflow, name: &str) -> Option<String> {
     Some(format!("`{source}` has made no file for it, or not yet"))
 }
 
+/// With more names than this, a picture shows them better.
+const NAMES_TOLD: usize = 12;
+
 /// No task, template or file has this name, or a template that has no tasks.
 #[must_use]
 pub(crate) fn unknown_target(workflow: &Workflow, name: &str) -> Failure {
@@ -154,22 +156,25 @@ pub(crate) fn unknown_target(workflow: &Workflow, name: &str) -> Failure {
     if let Some(why) = why_empty(workflow, base) {
         return failure.hint(format!("`{base}` has no tasks: {why}"));
     }
-    let names = || workflow.templates().iter().map(|template| template.name.as_str());
-    let n = workflow.templates().len();
-    match nearest(base, names()) {
+    // A fan-out whose tasks came in several growths has one template for each.
+    let mut names: Vec<&str> = Vec::new();
+    for template in workflow.templates() {
+        if !names.contains(&template.name.as_str()) {
+            names.push(&template.name);
+        }
+        if names.len() > NAMES_TOLD {
+            break;
+        }
+    }
+    let all = workflow.templates().iter().map(|template| template.name.as_str());
+    match nearest(base, all) {
         Some(near) if near == base => {
-            let template = workflow.templates().iter().position(|t| t.name == near).unwrap_or(0);
-            let mut tasks = workflow.tasks_of(spec::TemplateId::from_index(template));
-            let example = tasks.next().map(|task| workflow.task_name(task)).unwrap_or_default();
+            let task = tasks_named(workflow, near).first().copied();
+            let example = task.map(|task| workflow.task_name(task)).unwrap_or_default();
             failure.hint(format!("its tasks are named like `{example}`"))
         }
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
-        None if n <= 12 => {
-            failure.hint(format!("there is {}", names().collect::<Vec<_>>().join(", ")))
-        }
-        None => failure.hint(format!(
-            "there are {}; `foreshard graph` shows them",
-            plural(n, "template", "templates")
-        )),
+        None if names.len() <= NAMES_TOLD => failure.hint(format!("there is {}", names.join(", "))),
+        None => failure.hint("`foreshard graph` shows all that there are"),
     }
 }
