@@ -236,7 +236,11 @@ impl<'d> World<'d> {
                 assert_eq!(outcome, Outcome::Succeeded);
                 return;
             }
-            match self.draw(40) {
+            let has_grown = matches!(
+                self.journal.last().map(|record| &record.event),
+                Some(Event::PublishIntended { .. } | Event::WorkflowGrown { .. })
+            );
+            match self.draw(if has_grown { 4 } else { 40 }) {
                 0 => self.crash(),
                 1 => self.lose_place(),
                 _ => {}
@@ -400,9 +404,21 @@ impl<'d> World<'d> {
         self.told.push_back(Observation::AllocationLost { allocation, cause, not_started });
     }
 
+    /// A growth that was the last to be synced is read again by the next orchestrator.
+    fn forget_what_followed_a_growth(&mut self) {
+        let is_growth = |record: &Record| matches!(record.event, Event::WorkflowGrown { .. });
+        let Some(last) = self.journal.iter().rposition(is_growth) else { return };
+        let is_intent = |record: &Record| matches!(record.event, Event::PublishIntended { .. });
+        if self.journal[last + 1..].iter().all(is_intent) {
+            self.journal.truncate(last + 1);
+            self.replayed = RunState::replay(Arc::clone(&self.workflow), &self.journal).unwrap();
+        }
+    }
+
     /// The orchestrator dies; another one knows the journal and nothing else.
     fn crash(&mut self) {
         self.told.clear();
+        self.forget_what_followed_a_growth();
         self.epoch += 1;
         let engine = Engine::resume(
             Arc::clone(&self.workflow),
