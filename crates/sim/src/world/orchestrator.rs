@@ -263,6 +263,9 @@ impl World<'_> {
             // Whoever publishes or asks for capacity looks whether the run is still its own, and
             // nobody hears what comes of it.
             let is_ours = epoch == self.orchestrator.epoch;
+            if is_ours && action.needs_sync() {
+                self.orchestrator.n_synced = self.orchestrator.n_written;
+            }
             match action {
                 Action::Publish { attempts } if is_ours => {
                     for attempt in attempts {
