@@ -58,6 +58,8 @@ pub(crate) struct Keeper {
 /// What a keeper remembers for those who ask again.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
+    /// The newest orchestrator that wrote it an order.
+    pub(crate) ordered_by: Epoch,
     /// Attempts it was ever sent.
     pub(crate) known: Vec<AttemptId>,
     /// What they were granted.

@@ -309,14 +309,19 @@ impl Watch {
         (observations, has_ended)
     }
 
-    /// Every attempt that was ever ordered; the keeper, too, passes over a torn line.
+    /// Every attempt that was ever ordered; the keeper, too, passes over a torn line, and over what an
+    /// orchestrator ordered that had been replaced by then.
     fn ordered(&self) -> Vec<AttemptId> {
         let Ok(file) = File::open(self.dir.orders()) else { return Vec::new() };
         let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
         let orders = lines.filter_map(|line| read_line::<Order>(&line).ok());
-        let leases = orders.filter_map(|order| match order.what {
-            Errand::Lease(work) => Some(work),
-            Errand::Revoke(_) | Errand::Kill(_) | Errand::Close => None,
+        let mut newest = Epoch(0);
+        let leases = orders.filter_map(|order| {
+            newest = newest.max(order.epoch);
+            match order.what {
+                Errand::Lease(work) if order.epoch == newest => Some(work),
+                Errand::Lease(_) | Errand::Revoke(_) | Errand::Kill(_) | Errand::Close => None,
+            }
         });
         leases.flatten().map(|work| work.attempt).collect()
     }

@@ -50,6 +50,9 @@ impl World<'_> {
             self.end_keeper(keeper);
             return true;
         }
+        if let Some(epoch) = epoch_of(&order) {
+            row.memory.ordered_by = row.memory.ordered_by.max(epoch);
+        }
         row.orders.push_back(order);
         let delay = self.site.paces.order.draw(&mut self.pace);
         if delay == Duration::ZERO {

@@ -293,6 +293,10 @@ impl World<'_> {
                 if self.order(allocation, HostInput::Lease(epoch, hosted)) {
                     let keeper = self.keeper_of[&allocation] as usize;
                     let memory = &mut self.keepers[keeper].memory;
+                    // As the keeper: what an older orchestrator says after a newer one counts for nothing.
+                    if epoch < memory.ordered_by {
+                        return;
+                    }
                     memory.known.extend(sent.iter().map(|&(attempt, _)| attempt));
                     memory.granted.extend(sent);
                 }
