@@ -11,6 +11,7 @@
 pub mod backtest;
 pub mod blend;
 pub mod boost;
+pub mod demand;
 pub mod feature;
 pub mod forecast;
 pub mod hazard;
