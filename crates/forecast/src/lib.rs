@@ -1,16 +1,20 @@
 //! What will be free, where, with what probability and for how long.
 //!
 //! Knows series, models, distributions and backtests. Does not know DAGs, files, sockets or
-//! backends; time is a count of steps, given by whoever observes.
+//! backends; time is a count of steps, given by whoever observes, and an
+//! instant only where calendars are looked at.
 //!
 //! Reading order: [`predictor`] (samples in, forecasts out), [`forecast`](crate::forecast),
 //! [`target`], [`series`]; then what it is made of: [`track`], [`table`], [`hazard`], [`feature`],
 //! [`learned`], [`blend`]; [`logistic`] and [`boost`] are the learners. [`backtest`] replays a past
-//! and [`score`] says how good it was.
+//! and [`score`] says how good it was. What is known besides a zone's past is in [`covariates`]:
+//! [`local_clock`], [`calendar`], [`regressor`].
 
 pub mod backtest;
 pub mod blend;
 pub mod boost;
+pub mod calendar;
+pub mod covariates;
 pub mod demand;
 pub mod feature;
 pub mod forecast;
@@ -19,8 +23,10 @@ pub mod horizon;
 pub mod isotonic;
 pub mod learned;
 pub mod learning;
+pub mod local_clock;
 pub mod logistic;
 pub mod predictor;
+pub mod regressor;
 pub mod rows;
 pub mod score;
 pub mod seed;
@@ -30,6 +36,7 @@ pub mod target;
 pub mod trace;
 pub mod track;
 
+pub use covariates::Covariates;
 pub use forecast::{Forecast, Warning};
 pub use horizon::Horizon;
 pub use learning::Learning;

@@ -1,0 +1,229 @@
+//! What is known ahead about a zone besides its own past: a row of named numbers for each target.
+//!
+//! Knows where steps lie in time, calendars, external series and the site's recurring runs, each
+//! an input that can be left out. Says at an origin only what is known then. Without inputs the
+//! row is empty, and forecasts are what they are without this module.
+
+use crate::calendar::{Axis, Kind, Spans, When};
+use crate::local_clock::LocalClock;
+use crate::regressor::Regressor;
+
+/// The name of the input of hours and weekdays.
+pub const CLOCK: &str = "clock";
+
+/// The inputs of one zone.
+#[derive(Clone, Debug, Default)]
+pub struct Covariates {
+    axis: Option<Axis>,
+    clock: LocalClock,
+    inputs: Vec<Input>,
+    columns: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Input {
+    name: String,
+    source: Source,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Clock,
+    Events(Kind, Spans),
+    Regressor(Regressor),
+}
+
+/// Names of the columns of hours and weekdays at the target.
+const CLOCK_COLUMNS: [&str; 12] = [
+    "hour",
+    "hour sin",
+    "hour cos",
+    "half-day sin",
+    "half-day cos",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
+/// Names of the columns of a calendar.
+const EVENT_COLUMNS: [&str; 3] = ["at the target", "now", "on the way"];
+
+impl Covariates {
+    /// No inputs: nothing is known but the past of the zone.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Inputs of a zone whose steps lie in absolute time; none yet. The clock is that on its wall.
+    #[must_use]
+    pub fn new(axis: Axis, clock: LocalClock) -> Self {
+        Self { axis: Some(axis), clock, ..Self::default() }
+    }
+
+    /// With the hour and the weekday of the target, by the zone's clock.
+    #[must_use]
+    pub fn with_clock(self) -> Self {
+        if self.axis.is_none() {
+            return self;
+        }
+        self.with(CLOCK, Source::Clock, &CLOCK_COLUMNS)
+    }
+
+    /// With the events of a calendar. One without events has columns too, so that all zones of a
+    /// group have the same.
+    #[must_use]
+    pub fn with_events(self, name: &str, kind: Kind, events: &[When]) -> Self {
+        let Some(axis) = self.axis else { return self };
+        let spans = Spans::new(axis, &self.clock, events);
+        self.with(name, Source::Events(kind, spans), &EVENT_COLUMNS)
+    }
+
+    /// With an external series.
+    #[must_use]
+    pub fn with_regressor(self, name: &str, regressor: Regressor) -> Self {
+        let columns = regressor.columns();
+        self.with(name, Source::Regressor(regressor), columns)
+    }
+
+    /// The same without the inputs of this name.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Self {
+        let mut left = Self { axis: self.axis, clock: self.clock.clone(), ..Self::default() };
+        for input in self.inputs.iter().filter(|input| input.name != name) {
+            let columns = columns_of(&input.source);
+            left = left.with(&input.name, input.source.clone(), columns);
+        }
+        left
+    }
+
+    /// Names of the inputs, in order.
+    pub fn inputs(&self) -> impl Iterator<Item = &str> {
+        self.inputs.iter().map(|input| input.name.as_str())
+    }
+
+    /// Names of the columns of a row.
+    #[must_use]
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// Where steps lie in time, if that is known.
+    #[must_use]
+    pub fn axis(&self) -> Option<Axis> {
+        self.axis
+    }
+
+    /// Adds what is known at step `origin` about step `origin + k`; NaN where it is not known.
+    pub fn extend(&self, origin: usize, k: usize, row: &mut Vec<f32>) {
+        let Some(axis) = self.axis else { return };
+        let (origin, k) = (origin as i64, k as i64);
+        for input in &self.inputs {
+            match &input.source {
+                Source::Clock => row.extend(self.clock_row(axis, origin + k)),
+                Source::Events(_, spans) => {
+                    let is_at = |step| f32::from(u8::from(spans.at(step).is_some()));
+                    row.extend([is_at(origin + k), is_at(origin), spans.share(origin, origin + k)]);
+                }
+                Source::Regressor(regressor) => row.extend(regressor.row(origin, k)),
+            }
+        }
+    }
+
+    /// The row of a target.
+    #[must_use]
+    pub fn row(&self, origin: usize, k: usize) -> Vec<f32> {
+        let mut row = Vec::with_capacity(self.columns.len());
+        self.extend(origin, k, &mut row);
+        row
+    }
+
+    /// The stretches in which drains are scheduled, calendar by calendar.
+    pub fn drains(&self) -> impl Iterator<Item = &Spans> {
+        self.inputs.iter().filter_map(|input| match &input.source {
+            Source::Events(Kind::Drain, spans) => Some(spans),
+            _ => None,
+        })
+    }
+
+    fn with(mut self, name: &str, source: Source, columns: &[&str]) -> Self {
+        self.columns.extend(columns.iter().map(|column| format!("{name}: {column}")));
+        self.inputs.push(Input { name: name.to_owned(), source });
+        self
+    }
+
+    fn clock_row(&self, axis: Axis, step: i64) -> [f32; CLOCK_COLUMNS.len()] {
+        let reading = self.clock.reading(axis.at(step));
+        let angle = reading.hour / 24.0 * std::f32::consts::TAU;
+        let mut row = [0.0; CLOCK_COLUMNS.len()];
+        row[..5].copy_from_slice(&[
+            reading.hour,
+            angle.sin(),
+            angle.cos(),
+            (2.0 * angle).sin(),
+            (2.0 * angle).cos(),
+        ]);
+        row[5 + usize::from(reading.weekday)] = 1.0;
+        row
+    }
+}
+
+fn columns_of(source: &Source) -> &'static [&'static str] {
+    match source {
+        Source::Clock => &CLOCK_COLUMNS,
+        Source::Events(..) => &EVENT_COLUMNS,
+        Source::Regressor(regressor) => regressor.columns(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::regressor::Known;
+    use spec::Timestamp;
+
+    /// Monday, 2026-01-05 00:00 UTC.
+    const MONDAY: Timestamp = Timestamp(1_767_571_200_000_000);
+
+    fn covariates() -> Covariates {
+        let axis = Axis { start: MONDAY, step_seconds: 3600 };
+        let clock = LocalClock::new(-5 * 3600, Vec::new());
+        let feed = [(MONDAY, 3.0), (Timestamp(MONDAY.0 + 7_200_000_000), 5.0)];
+        let feed = Regressor::new(axis, Known::Ahead, &feed).expect("sound");
+        Covariates::new(axis, clock)
+            .with_clock()
+            .with_events("public", Kind::Holiday, &[When::day(MONDAY.0 / 86_400_000_000)])
+            .with_regressor("load", feed)
+    }
+
+    #[test]
+    fn a_row_is_of_the_target_by_the_clock_of_the_zone() {
+        let covariates = covariates();
+        let row = covariates.row(0, 6);
+        assert_eq!(row.len(), covariates.columns().len());
+        assert_eq!(row[0], 1.0, "six hours after midnight in UTC it is one in the morning");
+        assert_eq!(row[5..12], [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], "of Monday");
+        // At the origin it was still Sunday there: the holiday begins at the fifth hour.
+        assert_eq!(row[12..15], [1.0, 0.0, 2.0 / 6.0]);
+        assert_eq!(row[15..17], [5.0, 3.0]);
+    }
+
+    #[test]
+    fn an_input_can_be_left_out_and_leaves_the_others_as_they_are() {
+        let all = covariates();
+        let left = all.without("public");
+        assert_eq!(left.inputs().collect::<Vec<_>>(), ["clock", "load"]);
+        let (all, left) = (all.row(0, 6), left.row(0, 6));
+        assert_eq!([&all[..12], &all[15..]].concat(), left);
+    }
+
+    #[test]
+    fn without_absolute_time_there_is_nothing_to_say() {
+        let none = Covariates::none().with_clock().with_events("public", Kind::Holiday, &[]);
+        assert!(none.columns().is_empty() && none.row(3, 4).is_empty());
+        assert_eq!(none.inputs().count(), 0);
+    }
+}
