@@ -1,17 +1,16 @@
 //! Recorded and generated availability: how many could be held in a zone, and at what price.
 //!
-//! Knows texts and values; who reads the file is not known here. Two forms are read: JSON
-//! `{"metadata": {"gap_seconds": 195}, "data": [0, 1, null, …], "prices": […]}`, one count per gap,
-//! and CSV with the columns `seconds,count` or `seconds,count,price`, one line per change.
-//! What is not known counts as not there: a simulation must not live on gaps in the records.
+//! What a file says is read by [`forecast::trace`]. There, what is not known stays so; here it counts as
+//! not there: a simulation must not live on gaps in the records. Parts of a count are none, too.
 
 mod generated;
 
-use serde::Deserialize;
+use forecast::trace::Recorded;
 use spec::{Duration, Timestamp};
 
 use crate::steps::Steps;
 
+pub use forecast::trace::Error;
 pub use generated::{Daily, Outages, Runs};
 
 /// A zone over time. It begins at zero, and again when it is over.
@@ -25,99 +24,13 @@ pub struct Trace {
     pub length: Duration,
 }
 
-/// Why a text is no trace.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// It is not the JSON that was expected.
-    #[error("the trace is not the JSON that was expected")]
-    Json(#[from] serde_json::Error),
-    /// Steps take no time, or too much.
-    #[error("gap_seconds is {0}, and must be from 0.001 to 86400")]
-    Gap(f64),
-    /// Nothing is recorded.
-    #[error("the trace is empty")]
-    Empty,
-    /// A price for some samples and not for others.
-    #[error("{prices} prices do not go with {counts} counts")]
-    Prices {
-        /// How many counts.
-        counts: usize,
-        /// How many prices.
-        prices: usize,
-    },
-    /// A line that is not `seconds,count` or `seconds,count,price` after the line before.
-    #[error(
-        "line {0} must be `seconds,count` or `seconds,count,price`, with seconds that grow from 0"
-    )]
-    Line(usize),
-}
-
-#[derive(Deserialize)]
-struct File {
-    metadata: Metadata,
-    data: Vec<Option<f64>>,
-    #[serde(default)]
-    prices: Vec<f64>,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    gap_seconds: f64,
-}
-
 impl Trace {
     /// Reads either form.
     ///
     /// # Errors
     /// The text is not a trace.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let text = text.trim_start_matches('\u{feff}');
-        if text.trim_start().starts_with(['{', '[']) { Self::json(text) } else { Self::csv(text) }
-    }
-
-    fn json(text: &str) -> Result<Self, Error> {
-        let File { metadata, data, prices } = serde_json::from_str(text)?;
-        let gap = metadata.gap_seconds;
-        if !(0.001..=86_400.0).contains(&gap) {
-            return Err(Error::Gap(gap));
-        }
-        if !prices.is_empty() && prices.len() != data.len() {
-            return Err(Error::Prices { counts: data.len(), prices: prices.len() });
-        }
-        let counts = data.into_iter().map(|sample| sample.map_or(0, |count| count.max(0.0) as u32));
-        let gap = Duration::from_secs_f64(gap);
-        let mut made = Self::ticks(gap, counts).ok_or(Error::Empty)?;
-        made.prices =
-            prices.into_iter().enumerate().map(|(i, price)| (times(gap, i), price)).collect();
-        made.prices.dedup_by(|later, kept| later.1.to_bits() == kept.1.to_bits());
-        Ok(made)
-    }
-
-    fn csv(text: &str) -> Result<Self, Error> {
-        let (mut counts, mut prices) = (Vec::new(), Vec::new());
-        let mut length = Duration::ZERO;
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.trim();
-            let is_head = number == 1 && line.starts_with(|first: char| first.is_alphabetic());
-            if line.is_empty() || line.starts_with('#') || is_head {
-                continue;
-            }
-            let row = csv_row(line).ok_or(Error::Line(number))?;
-            let at = Duration::from_secs_f64(row.0);
-            let follows = counts.last().is_none_or(|&(before, _)| before < at);
-            if !follows || counts.is_empty() && at != Duration::ZERO {
-                return Err(Error::Line(number));
-            }
-            // The last line holds as long as the one before it.
-            length = at + Duration(at.0 - length_before(&counts).0);
-            counts.push((at, row.1));
-            prices.extend(row.2.map(|price| (at, price)));
-        }
-        if !prices.is_empty() && prices.len() != counts.len() {
-            return Err(Error::Prices { counts: counts.len(), prices: prices.len() });
-        }
-        let length = if length == Duration::ZERO { Duration::from_secs(1) } else { length };
-        if counts.is_empty() { Err(Error::Empty) } else { Ok(Self { counts, prices, length }) }
+        forecast::trace::read(text).map(Self::from)
     }
 
     /// One count per `gap`; none if there are none.
@@ -172,20 +85,13 @@ pub(crate) fn times(span: Duration, n: usize) -> Duration {
     Duration(span.0.saturating_mul(n as u64))
 }
 
-fn length_before(counts: &[(Duration, u32)]) -> Duration {
-    counts.last().map_or(Duration::ZERO, |&(at, _)| at)
-}
-
-fn csv_row(line: &str) -> Option<(f64, u32, Option<f64>)> {
-    let mut cells = line.split(',').map(str::trim);
-    let seconds: f64 = cells.next()?.parse().ok()?;
-    let count = match cells.next()? {
-        "" => 0,
-        count => count.parse().ok()?,
-    };
-    let price = cells.next().map(str::parse::<f64>).transpose().ok()?;
-    let is_sound = seconds.is_finite() && seconds >= 0.0 && price.is_none_or(f64::is_finite);
-    (is_sound && cells.next().is_none()).then_some((seconds, count, price))
+impl From<Recorded> for Trace {
+    fn from(Recorded { counts, prices, length, .. }: Recorded) -> Self {
+        let there = |count: Option<f64>| count.map_or(0, |count| count as u32);
+        let mut counts: Vec<_> = counts.into_iter().map(|(at, n)| (at, there(n))).collect();
+        counts.dedup_by_key(|&mut (_, count)| count);
+        Self { counts, prices, length }
+    }
 }
 
 #[cfg(test)]
@@ -197,27 +103,19 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_say_the_same() {
-        let json = r#"{"metadata": {"gap_seconds": 10}, "data": [0, 2, 2, null, -1, 1]}"#;
-        let csv = "seconds,count\n0,0\n10,2\n30,\n50,1\n";
-        let (json, csv) = (Trace::parse(json).unwrap(), Trace::parse(csv).unwrap());
-        assert_eq!(json.counts, csv.counts);
-        assert_eq!(json.counts, [(0, 0), (10, 2), (30, 0), (50, 1)].map(|(s, n)| (seconds(s), n)));
-        assert_eq!((json.length, csv.length), (seconds(60), seconds(70)));
-        assert_eq!([0, 29, 30, 59].map(|s| json.count_at(seconds(s))), [0, 2, 0, 1]);
+    fn what_is_not_known_counts_as_not_there() {
+        let json = r#"{"metadata": {"gap_seconds": 10}, "data": [null, 0, 2, 2, -1, 1]}"#;
+        let trace = Trace::parse(json).unwrap();
+        let said = [(0, 0), (20, 2), (40, 0), (50, 1)];
+        assert_eq!(trace.counts, said.map(|(s, n)| (seconds(s), n)));
+        assert_eq!([0, 39, 40, 59].map(|s| trace.count_at(seconds(s))), [0, 2, 0, 1]);
     }
 
     #[test]
-    fn prices_go_with_counts() {
+    fn prices_hold_until_they_change() {
         let json = r#"{"metadata": {"gap_seconds": 60}, "data": [1, 1, 1], "prices": [3, 3, 2.5]}"#;
-        let trace = Trace::parse(json).unwrap();
-        assert_eq!(trace.prices, [(seconds(0), 3.0), (seconds(120), 2.5)]);
-        let price = trace.price(Timestamp(0), 2).unwrap();
+        let price = Trace::parse(json).unwrap().price(Timestamp(0), 2).unwrap();
         assert_eq!([0, 120, 180].map(|s| price.at(Timestamp(0) + seconds(s))), [3.0, 2.5, 3.0]);
-        assert!(matches!(
-            Trace::parse(r#"{"metadata": {"gap_seconds": 60}, "data": [1], "prices": [1, 2]}"#),
-            Err(Error::Prices { counts: 1, prices: 2 })
-        ));
     }
 
     #[test]
@@ -226,20 +124,5 @@ mod tests {
         let room = trace.available(Timestamp(0), 4, 2);
         let at = |s| room.at(Timestamp(0) + seconds(s));
         assert_eq!([0, 10, 20, 30, 99].map(at), [4, 0, 4, 0, 0]);
-    }
-
-    #[test]
-    fn what_is_no_trace_is_refused_with_its_line() {
-        for text in ["[]", r#"{"metadata": {"gap_seconds": 0}, "data": [1]}"#, "", "seconds,count"]
-        {
-            assert!(Trace::parse(text).is_err(), "{text}");
-        }
-        for text in ["0,1\n0,2", "5,1", "0,1\n3", "0,1\n4,x", "0,1\nnan,1", "0,1\n9,1,2,3"] {
-            let number = text.lines().count();
-            assert!(
-                matches!(Trace::parse(text), Err(Error::Line(line)) if line == number),
-                "{text}"
-            );
-        }
     }
 }
