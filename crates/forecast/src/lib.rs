@@ -8,16 +8,19 @@
 //! [`target`], [`series`]; then what it is made of: [`track`], [`table`], [`hazard`], [`feature`],
 //! [`learned`], [`blend`]; [`logistic`] and [`boost`] are the learners. [`backtest`] replays a past
 //! and [`score`] says how good it was. What is known besides a zone's past is in [`covariates`]:
-//! [`local_clock`], [`calendar`], [`regressor`].
+//! [`local_clock`], [`calendar`], [`regressor`]. [`recording`] and [`grid`] turn what was measured,
+//! with all its flaws, into steps.
 
 pub mod backtest;
 pub mod blend;
 pub mod boost;
 pub mod calendar;
+pub mod counter;
 pub mod covariates;
 pub mod demand;
 pub mod feature;
 pub mod forecast;
+pub mod grid;
 pub mod hazard;
 pub mod horizon;
 pub mod isotonic;
@@ -26,6 +29,7 @@ pub mod learning;
 pub mod local_clock;
 pub mod logistic;
 pub mod predictor;
+pub mod recording;
 pub mod regressor;
 pub mod rows;
 pub mod score;
@@ -33,8 +37,10 @@ pub mod seed;
 pub mod series;
 pub mod table;
 pub mod target;
+pub mod tidy;
 pub mod trace;
 pub mod track;
+pub mod unit_change;
 
 pub use covariates::Covariates;
 pub use forecast::{Forecast, Warning};

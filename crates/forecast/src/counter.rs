@@ -1,0 +1,82 @@
+//! Totals since some start: recognised by never falling, but for rare new beginnings.
+//!
+//! Knows samples in order of time. A total that begins anew is counted on from 0, as Prometheus'
+//! `increase` does.
+
+use crate::recording::Sample;
+
+/// Fewer samples prove nothing: a gauge may rise a dozen times in a row.
+const LEAST_SAMPLES: usize = 24;
+
+/// One step in so many may be a new beginning.
+const STEPS_PER_RESET: usize = 50;
+
+/// A new beginning falls below this share of what was reached.
+const RESET_SHARE: f64 = 0.5;
+
+/// Whether these are readings of a counter.
+#[must_use]
+pub fn is_counter(samples: &[Sample]) -> bool {
+    if samples.len() < LEAST_SAMPLES || samples.iter().any(|sample| sample.value < 0.0) {
+        return false;
+    }
+    let (mut rises, mut resets) = (0, 0);
+    for pair in samples.windows(2) {
+        let (before, after) = (pair[0].value, pair[1].value);
+        if after > before {
+            rises += 1;
+        } else if after < before {
+            if after > before * RESET_SHARE {
+                return false;
+            }
+            resets += 1;
+        }
+    }
+    // Flat but for a few steps is a level that was set, not a count.
+    rises >= LEAST_SAMPLES / 2 && resets <= samples.len() / STEPS_PER_RESET
+}
+
+/// How often a counter began anew.
+#[must_use]
+pub fn resets(samples: &[Sample]) -> usize {
+    samples.windows(2).filter(|pair| pair[1].value < pair[0].value).count()
+}
+
+/// By how much a counter rose from one reading to the next.
+#[must_use]
+pub fn increase(before: f64, after: f64) -> f64 {
+    if after < before { after } else { after - before }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_counter_of(values: impl IntoIterator<Item = f64>) -> bool {
+        let stamp = |(i, value): (usize, f64)| Sample { at: spec::Timestamp(i as i64), value };
+        is_counter(&values.into_iter().enumerate().map(stamp).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_total_is_a_counter_also_when_it_began_anew() {
+        let total = |i: u32| f64::from(i) * 3.0;
+        assert!(is_counter_of((0..100).map(total)));
+        assert!(is_counter_of((0..80).chain(0..80).map(total)));
+        assert!(is_counter_of((0..100).map(|i| total(i / 5))), "idle now and then");
+    }
+
+    #[test]
+    fn a_gauge_is_no_counter() {
+        assert!(!is_counter_of((0..100).map(|i| f64::from(i * 37 % 11))));
+        assert!(!is_counter_of((0..20).map(f64::from)), "too few to say");
+        assert!(!is_counter_of((0..100).map(|i| f64::from(i) - f64::from(i % 9))));
+        assert!(!is_counter_of((0..100).map(|i| f64::from(i / 50))), "a level that was set once");
+        assert!(!is_counter_of((0..100).map(|i| f64::from(i % 12))), "it falls too often");
+    }
+
+    #[test]
+    fn a_new_beginning_counts_from_nothing() {
+        assert_eq!(increase(5.0, 7.0).to_bits(), 2.0_f64.to_bits());
+        assert_eq!(increase(5.0, 3.0).to_bits(), 3.0_f64.to_bits());
+    }
+}

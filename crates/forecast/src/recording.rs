@@ -1,0 +1,379 @@
+//! What was measured in a zone: samples with absolute times, and what may be wrong with them.
+//!
+//! Knows measures, their units and the names of flaws. How samples become steps of a grid is in
+//! [`grid`](crate::grid), what is done about flaws in [`tidy`](crate::tidy),
+//! [`counter`](crate::counter) and [`unit_change`](crate::unit_change). Nothing measured, however
+//! bad, is an error here: a flaw is named, and what cannot be trusted is unknown.
+
+use serde::{Deserialize, Serialize};
+use spec::Timestamp;
+
+use crate::grid::{Grid, Method};
+use crate::{counter, grid, tidy, unit_change};
+
+/// What a series measures.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Measure {
+    /// Whether the zone can start and keep work: 1 or 0.
+    Up,
+    /// How many instances are up.
+    Count,
+    /// Share of the zone's cpus in use, 0 to 1.
+    Cpu,
+    /// Memory in use, in bytes.
+    Memory,
+    /// Bytes received per second.
+    NetworkIn,
+    /// Bytes sent per second.
+    NetworkOut,
+    /// Bytes read from disks per second.
+    DiskRead,
+    /// Bytes written to disks per second.
+    DiskWrite,
+    /// Space in use where the zone keeps its files, in bytes.
+    Disk,
+    /// Seconds from asking for capacity to having it.
+    Wait,
+    /// Price of one instance for an hour.
+    Price,
+    /// Anything else: an external series that may tell something about the others.
+    Named(String),
+}
+
+/// The measures with a meaning of their own, and their names.
+const KNOWN: [(Measure, &str); 11] = [
+    (Measure::Up, "up"),
+    (Measure::Count, "count"),
+    (Measure::Cpu, "cpu"),
+    (Measure::Memory, "memory"),
+    (Measure::NetworkIn, "network_in"),
+    (Measure::NetworkOut, "network_out"),
+    (Measure::DiskRead, "disk_read"),
+    (Measure::DiskWrite, "disk_write"),
+    (Measure::Disk, "disk"),
+    (Measure::Wait, "wait"),
+    (Measure::Price, "price"),
+];
+
+/// A text that names no measure.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a measure is named by 1 to 64 lower-case letters, digits and `_`, a letter first: up, count, \
+     cpu, memory, network_in, network_out, disk_read, disk_write, disk, wait, price, or a name of \
+     your own"
+)]
+pub struct NotAMeasure;
+
+impl Measure {
+    /// The name, as in files and options.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Named(name) => name,
+            known => KNOWN.iter().find(|(measure, _)| measure == known).map_or("", |(_, n)| n),
+        }
+    }
+
+    /// The unit of its values; of a series named by somebody else, none is known.
+    #[must_use]
+    pub fn unit(&self) -> &'static str {
+        match self {
+            Self::Up | Self::Cpu => "share",
+            Self::Count => "instances",
+            Self::Memory | Self::Disk => "B",
+            Self::NetworkIn | Self::NetworkOut | Self::DiskRead | Self::DiskWrite => "B/s",
+            Self::Wait => "s",
+            Self::Price => "1/h",
+            Self::Named(_) => "",
+        }
+    }
+
+    /// The least and the greatest value that it can have.
+    #[must_use]
+    pub fn bounds(&self) -> (f64, f64) {
+        match self {
+            Self::Up | Self::Cpu => (0.0, 1.0),
+            Self::Named(_) | Self::Price => (f64::NEG_INFINITY, f64::INFINITY),
+            _ => (0.0, f64::INFINITY),
+        }
+    }
+
+    /// Whether what is recorded may be a total since some start, of which the change counts.
+    #[must_use]
+    pub fn may_be_counter(&self) -> bool {
+        match self {
+            Self::NetworkIn | Self::NetworkOut | Self::DiskRead | Self::DiskWrite => true,
+            Self::Named(name) => name.ends_with("_total"),
+            _ => false,
+        }
+    }
+}
+
+impl std::str::FromStr for Measure {
+    type Err = NotAMeasure;
+
+    fn from_str(text: &str) -> Result<Self, NotAMeasure> {
+        if let Some((measure, _)) = KNOWN.iter().find(|(_, name)| *name == text) {
+            return Ok(measure.clone());
+        }
+        let is_letter = |c: char| c.is_ascii_lowercase();
+        let fits = text.len() <= 64
+            && text.starts_with(is_letter)
+            && text.chars().all(|c| is_letter(c) || c.is_ascii_digit() || c == '_');
+        if fits { Ok(Self::Named(text.to_owned())) } else { Err(NotAMeasure) }
+    }
+}
+
+impl std::fmt::Display for Measure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl From<Measure> for String {
+    fn from(measure: Measure) -> Self {
+        measure.name().to_owned()
+    }
+}
+
+impl TryFrom<String> for Measure {
+    type Error = NotAMeasure;
+
+    fn try_from(text: String) -> Result<Self, NotAMeasure> {
+        text.parse()
+    }
+}
+
+/// One value at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// When.
+    pub at: Timestamp,
+    /// How much, in the unit of the measure.
+    pub value: f64,
+}
+
+/// All that was measured of one thing in one zone, in the order in which it came.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recording {
+    /// The zone.
+    pub zone: String,
+    /// What was measured.
+    pub measure: Measure,
+    /// The samples.
+    pub samples: Vec<Sample>,
+}
+
+/// What is wrong with a recording, and what was done about it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flaw {
+    /// Values that are no numbers, or infinite; left out.
+    NotANumber {
+        /// How many.
+        count: usize,
+    },
+    /// Values that the measure cannot have, such as a share above 1; left out.
+    OutOfRange {
+        /// How many.
+        count: usize,
+    },
+    /// Times before 1970 or after 2200, or a single stamp from which the clock came back; left out.
+    BadTime {
+        /// How many.
+        count: usize,
+    },
+    /// Samples that came after later ones; put in order.
+    OutOfOrder {
+        /// How many.
+        count: usize,
+    },
+    /// The clock was set back, and went on from there; both stretches were put in order.
+    ClockJump {
+        /// How often.
+        count: usize,
+    },
+    /// Samples that are there twice; taken once.
+    Duplicates {
+        /// How many.
+        count: usize,
+    },
+    /// Several values for one moment; the one that came last counts.
+    Conflicts {
+        /// How many.
+        count: usize,
+    },
+    /// What is recorded is a total that began anew; counted on from 0.
+    CounterReset {
+        /// How often.
+        count: usize,
+    },
+    /// From here on the values are greater by a factor that lies between units; what was before is
+    /// unknown.
+    UnitChanged {
+        /// From when.
+        at: Timestamp,
+        /// By how much, roughly: 1000 also stands for 1024.
+        factor: f64,
+    },
+    /// More steps than are ever needed; only the stretch with the most samples was kept.
+    TooLong {
+        /// Samples left out.
+        count: usize,
+    },
+    /// Every sample has the same value: how it changes cannot be known.
+    Constant,
+    /// Steps of which nothing is known.
+    Gaps {
+        /// Of a hundred.
+        percent: u32,
+    },
+}
+
+impl std::fmt::Display for Flaw {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotANumber { count } => write!(f, "{count} values are no numbers; left out"),
+            Self::OutOfRange { count } => {
+                write!(f, "{count} values are impossible for this measure; left out")
+            }
+            Self::BadTime { count } => write!(f, "{count} times are impossible; left out"),
+            Self::OutOfOrder { count } => write!(f, "{count} samples came late; put in order"),
+            Self::ClockJump { count } => write!(f, "the clock was set back {count} times"),
+            Self::Duplicates { count } => write!(f, "{count} samples are there twice"),
+            Self::Conflicts { count } => {
+                write!(f, "{count} moments have several values; the last ones count")
+            }
+            Self::CounterReset { count } => write!(f, "the counter began anew {count} times"),
+            Self::UnitChanged { factor, .. } => {
+                write!(f, "values changed by a factor of {factor}, as if the unit did; ")?;
+                f.write_str("what was before is left out")
+            }
+            Self::TooLong { count } => {
+                write!(f, "it spans too long a time; {count} samples left out")
+            }
+            Self::Constant => f.write_str("every value is the same"),
+            Self::Gaps { percent } => write!(f, "{percent} % of the steps are missing"),
+        }
+    }
+}
+
+/// A recording on a grid, and what was wrong with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gridded {
+    /// The steps.
+    pub grid: Grid,
+    /// Whether it was recognised as a total, of which the change per second is taken.
+    pub is_counter: bool,
+    /// What was wrong.
+    pub flaws: Vec<Flaw>,
+}
+
+impl Recording {
+    /// Lays it on a grid of this step: counters as change per second, prices as they hold, all
+    /// else as means.
+    ///
+    /// # Panics
+    /// `step_seconds` is 0.
+    #[must_use]
+    pub fn grid(&self, step_seconds: u32) -> Gridded {
+        let (mut samples, mut flaws) = tidy::tidy(&self.samples);
+        let is_counter = self.measure.may_be_counter() && counter::is_counter(&samples);
+        if !is_counter {
+            let (min, max) = self.measure.bounds();
+            flaws.extend(tidy::bound(&mut samples, min, max));
+            if let Some(change) = unit_change::find(&samples) {
+                samples.drain(..change.index);
+                let (at, factor) = (samples[0].at, change.factor);
+                flaws.push(Flaw::UnitChanged { at, factor });
+            }
+        }
+        flaws.extend(grid::shorten(&mut samples, step_seconds));
+        let method = match &self.measure {
+            _ if is_counter => Method::Rate,
+            Measure::Price => Method::Held,
+            _ => Method::Mean,
+        };
+        if is_counter {
+            let resets = counter::resets(&samples);
+            flaws.extend((resets > 0).then_some(Flaw::CounterReset { count: resets }));
+        }
+        let grid = grid::lay(&samples, step_seconds, method);
+        let is_constant = samples.windows(2).all(|pair| pair[0].value.eq(&pair[1].value));
+        flaws.extend((samples.len() > 1 && is_constant).then_some(Flaw::Constant));
+        let missing = grid.values.iter().filter(|value| value.is_none()).count();
+        if missing > 0 {
+            let percent = (100 * missing).div_ceil(grid.values.len()) as u32;
+            flaws.push(Flaw::Gaps { percent });
+        }
+        Gridded { grid, is_counter, flaws }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recording(measure: Measure, values: &[f64]) -> Recording {
+        let at = |i: usize| Timestamp(1_700_000_100_000_000 + i as i64 * 300_000_000);
+        let samples = values.iter().enumerate().map(|(i, &value)| Sample { at: at(i), value });
+        Recording { zone: "z".into(), measure, samples: samples.collect() }
+    }
+
+    #[test]
+    fn a_measure_is_named_as_it_is_read() {
+        for (measure, name) in KNOWN {
+            assert_eq!(name.parse(), Ok(measure.clone()));
+            assert_eq!(measure.to_string(), name);
+        }
+        assert_eq!("queue_length".parse(), Ok(Measure::Named("queue_length".into())));
+        for wrong in ["", "Cpu", "1x", "a b", "ä", &"x".repeat(65)] {
+            assert_eq!(wrong.parse::<Measure>(), Err(NotAMeasure));
+        }
+    }
+
+    #[test]
+    fn a_counter_becomes_bytes_per_second_over_its_resets() {
+        let mut total = 9e9;
+        let mut values = Vec::new();
+        for i in 0..60 {
+            total = if i == 40 { 300.0 } else { total + 600.0 };
+            values.push(total);
+        }
+        let gridded = recording(Measure::NetworkIn, &values).grid(300);
+        assert!(gridded.is_counter);
+        assert_eq!(gridded.flaws[0], Flaw::CounterReset { count: 1 });
+        assert_eq!(gridded.grid.values[39], Some(1.0));
+        assert!(gridded.grid.values.iter().flatten().all(|rate| (1.0..=2.0).contains(rate)));
+        let memory = recording(Measure::Memory, &values).grid(300);
+        assert!(!memory.is_counter, "memory that only grows is no counter");
+    }
+
+    #[test]
+    fn percent_taken_for_shares_is_left_out_and_said() {
+        let gridded = recording(Measure::Cpu, &[0.5, 0.5, 0.5, 42.0, 0.25, -1.0]).grid(300);
+        assert_eq!(gridded.flaws[0], Flaw::OutOfRange { count: 2 });
+        assert_eq!(gridded.grid.values[2..], [Some(0.5), None, Some(0.25)]);
+        assert_eq!(gridded.flaws[1], Flaw::Gaps { percent: 20 });
+    }
+
+    #[test]
+    fn what_was_before_a_change_of_unit_is_unknown() {
+        let mut values: Vec<f64> = (0..200).map(|i| 4e9 + f64::from(i % 17) * 1e8).collect();
+        values.iter_mut().skip(80).for_each(|value| *value /= 1024.0);
+        let gridded = recording(Measure::Memory, &values).grid(300);
+        let at = Timestamp(1_700_000_100_000_000 + 80 * 300_000_000);
+        assert_eq!(gridded.flaws, [Flaw::UnitChanged { at, factor: 1.0 / 1000.0 }]);
+        assert_eq!(gridded.grid.values.len(), 120);
+    }
+
+    #[test]
+    fn nothing_measured_is_an_empty_grid() {
+        let gridded = recording(Measure::Cpu, &[]).grid(300);
+        assert!(gridded.grid.values.is_empty() && gridded.flaws.is_empty());
+        let gridded = recording(Measure::Cpu, &[f64::NAN]).grid(300);
+        assert!(gridded.grid.values.is_empty());
+        assert_eq!(gridded.flaws, [Flaw::NotANumber { count: 1 }]);
+    }
+}
