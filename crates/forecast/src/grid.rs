@@ -39,6 +39,8 @@ pub enum Method {
     Mean,
     /// The last.
     Last,
+    /// The least: what was not there all the time cannot be counted on.
+    Least,
     /// The last, each holding until the next, however long that takes: for what is only recorded
     /// when it changes.
     Held,
@@ -211,6 +213,7 @@ impl Cell {
         Some(match method {
             // Rounding must not lead out of what was measured.
             Method::Mean | Method::Rate => (self.sum / self.held as f64).clamp(self.min, self.max),
+            Method::Least => self.min,
             Method::Last | Method::Held => self.last,
         })
     }
@@ -278,6 +281,7 @@ mod tests {
         let samples = [at(0, 1.0), at(60, 2.0), at(120, 2.0), at(180, 2.0), at(240, 5.0)];
         assert_eq!(lay(&samples, 300, Method::Mean).values, [Some(2.4)]);
         assert_eq!(lay(&samples, 300, Method::Last).values, [Some(5.0)]);
+        assert_eq!(lay(&samples, 300, Method::Least).values, [Some(1.0)]);
         let price = [at(0, 3.0), at(86_400, 4.0)];
         assert_eq!(lay(&price, 3600, Method::Held).values.len(), 25);
         assert!(lay(&price, 3600, Method::Held).values.iter().all(Option::is_some));

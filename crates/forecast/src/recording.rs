@@ -271,8 +271,8 @@ pub struct Gridded {
 }
 
 impl Recording {
-    /// Lays it on a grid of this step: counters as change per second, prices as they hold, all
-    /// else as means.
+    /// Lays it on a grid of this step: counters as change per second, prices as they hold, of what
+    /// is up the least, all else as means.
     ///
     /// # Panics
     /// `step_seconds` is 0.
@@ -293,6 +293,7 @@ impl Recording {
         let method = match &self.measure {
             _ if is_counter => Method::Rate,
             Measure::Price => Method::Held,
+            Measure::Up | Measure::Count => Method::Least,
             _ => Method::Mean,
         };
         if is_counter {

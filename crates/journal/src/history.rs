@@ -2,7 +2,9 @@
 //!
 //! Never the truth: whoever uses it must be right, only slower, without it. So a damaged history
 //! is moved aside and begun anew, and losing the last commits with the power is no loss. Several
-//! processes may use it at once.
+//! processes may use it at once. What was measured in zones is in [`series`].
+
+pub mod series;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, ErrorCode, Row, Transaction, params};
+use rusqlite::{Connection, ErrorCode, Row, Transaction, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 
 use crate::journal::place::check_file;
@@ -332,14 +334,16 @@ impl History {
     }
 
     /// Runs a transaction; on a damaged history once more, on a new one.
-    fn write(
+    fn write<T>(
         &mut self,
-        work: impl Fn(&Transaction<'_>) -> rusqlite::Result<()>,
-    ) -> Result<(), Error> {
+        work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
         let attempt = |db: &mut Connection| {
-            let transaction = db.transaction()?;
-            work(&transaction)?;
-            transaction.commit()
+            // Immediate: a transaction that reads first could not be made to wait for others.
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
         };
         match attempt(&mut self.db) {
             Err(e) if is_damage(&e) => {
@@ -407,6 +411,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
         let other = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
         return Err(rusqlite::Error::SqliteFailure(other, Some(format!("format {version}"))));
     }
+    series::add_tables(&db)?;
     Ok(db)
 }
 
