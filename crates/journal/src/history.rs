@@ -132,6 +132,8 @@ pub struct Observation {
     pub duration_ms: u64,
     /// Peak resident memory, in bytes; `None` if it was not measured.
     pub peak_memory: Option<u64>,
+    /// Size of all its declared outputs, in bytes; `None` if there are none to be measured.
+    pub output_bytes: Option<u64>,
     /// How it ended, in the caller's words.
     pub outcome: String,
 }
@@ -139,8 +141,10 @@ pub struct Observation {
 /// Older observations of a template are forgotten beyond this number.
 pub const OBSERVATIONS_PER_TEMPLATE: u32 = 10_000;
 
-const FORMAT: i64 = 1;
-const SCHEMA: &str = "\
+/// What each format adds to the one before; a history is brought up to the last when it is opened.
+const FORMATS: [&str; 2] =
+    [FIRST_FORMAT, "ALTER TABLE observations ADD COLUMN output_bytes INTEGER;"];
+const FIRST_FORMAT: &str = "\
     CREATE TABLE IF NOT EXISTS files(path TEXT PRIMARY KEY, size INTEGER NOT NULL, \
         ctime_ns INTEGER NOT NULL, ino INTEGER NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;\
     CREATE TABLE IF NOT EXISTS results(task TEXT PRIMARY KEY, command BLOB NOT NULL, \
@@ -285,7 +289,7 @@ impl History {
         self.write(|transaction| {
             let mut put = transaction.prepare_cached(
                 "INSERT INTO observations(template, input_bytes, duration_ms, peak_memory, \
-                 outcome) VALUES(?1,?2,?3,?4,?5)",
+                 output_bytes, outcome) VALUES(?1,?2,?3,?4,?5,?6)",
             )?;
             for seen in observations {
                 put.execute(params![
@@ -293,6 +297,7 @@ impl History {
                     seen.input_bytes.cast_signed(),
                     seen.duration_ms.cast_signed(),
                     seen.peak_memory.map(u64::cast_signed),
+                    seen.output_bytes.map(u64::cast_signed),
                     seen.outcome
                 ])?;
             }
@@ -311,12 +316,23 @@ impl History {
         })
     }
 
+    /// Forgets the observations that ended in exactly this way.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn forget_observations(&mut self, outcome: &str) -> Result<(), Error> {
+        self.write(|transaction| {
+            transaction.execute("DELETE FROM observations WHERE outcome=?1", [outcome])?;
+            Ok(())
+        })
+    }
+
     /// Hands every observation to `visit`: by template, the oldest first.
     ///
     /// # Errors
     /// SQLite refused.
     pub fn observations(&mut self, visit: impl FnMut(Observation)) -> Result<(), Error> {
-        let sql = "SELECT template, input_bytes, duration_ms, peak_memory, outcome \
+        let sql = "SELECT template, input_bytes, duration_ms, peak_memory, output_bytes, outcome \
                    FROM observations ORDER BY template, id";
         self.read(sql, [], observation_of, visit)
     }
@@ -326,7 +342,7 @@ impl History {
     /// # Errors
     /// SQLite refused.
     pub fn latest(&mut self, template: &str, n: u32) -> Result<Vec<Observation>, Error> {
-        let sql = "SELECT template, input_bytes, duration_ms, peak_memory, outcome \
+        let sql = "SELECT template, input_bytes, duration_ms, peak_memory, output_bytes, outcome \
                    FROM observations WHERE template=?1 ORDER BY id DESC LIMIT ?2";
         let mut latest = Vec::new();
         self.read(sql, params![template, n], observation_of, |seen| latest.push(seen))?;
@@ -398,21 +414,36 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let db = Connection::open(path)?;
+    let mut db = Connection::open(path)?;
     db.busy_timeout(BUSY)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
-    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version == 0 {
-        db.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={FORMAT}; COMMIT"
-        ))?;
-    } else if version != FORMAT {
-        let other = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
-        return Err(rusqlite::Error::SqliteFailure(other, Some(format!("format {version}"))));
+    if version_of(&db)? != FORMATS.len() {
+        bring_up_to_date(&mut db)?;
     }
     series::add_tables(&db)?;
     Ok(db)
+}
+
+fn version_of(db: &Connection) -> rusqlite::Result<usize> {
+    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+/// Adds what formats since its own have added. One of a later program is nobody's here.
+fn bring_up_to_date(db: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Somebody else may just have done so.
+    let version = version_of(&transaction)?;
+    let Some(missing) = FORMATS.get(version..) else {
+        let other = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
+        return Err(rusqlite::Error::SqliteFailure(other, Some(format!("format {version}"))));
+    };
+    for format in missing {
+        transaction.execute_batch(format)?;
+    }
+    transaction.pragma_update(None, "user_version", FORMATS.len() as i64)?;
+    transaction.commit()
 }
 
 /// Whether an error says that the file does not hold what was written.
@@ -487,7 +518,8 @@ fn observation_of(row: &Row<'_>) -> rusqlite::Result<Observation> {
         input_bytes: row.get::<_, i64>(1)?.cast_unsigned(),
         duration_ms: row.get::<_, i64>(2)?.cast_unsigned(),
         peak_memory: row.get::<_, Option<i64>>(3)?.map(i64::cast_unsigned),
-        outcome: row.get(4)?,
+        output_bytes: row.get::<_, Option<i64>>(4)?.map(i64::cast_unsigned),
+        outcome: row.get(5)?,
     })
 }
 
@@ -543,6 +575,7 @@ mod tests {
             input_bytes: 9,
             duration_ms,
             peak_memory: duration_ms.is_multiple_of(2).then_some(u64::MAX),
+            output_bytes: duration_ms.is_multiple_of(3).then_some(duration_ms),
             outcome: "ok".into(),
         }
     }
@@ -633,6 +666,27 @@ mod tests {
         assert!(fs::read_to_string(aside).unwrap().starts_with("not a database"));
         history.put_results(&[result("t", 1)]).unwrap();
         assert_eq!(all_results(&mut history).len(), 1);
+    }
+
+    #[test]
+    fn a_history_of_an_earlier_format_keeps_what_it_knows() {
+        let dir = tempfile::tempdir().unwrap();
+        let earlier = Connection::open(dir.path().join("history.db")).unwrap();
+        earlier.execute_batch(FIRST_FORMAT).unwrap();
+        earlier
+            .execute_batch(
+                "INSERT INTO observations VALUES(1,'a',9,1,NULL,'ok'); PRAGMA user_version=1",
+            )
+            .unwrap();
+        drop(earlier);
+        let mut now = history(&dir);
+        assert_eq!(now.latest("a", 9).unwrap(), [observation("a", 1)]);
+        now.observe(&[observation("a", 3)]).unwrap();
+        assert_eq!(
+            history(&dir).latest("a", 9).unwrap(),
+            [observation("a", 3), observation("a", 1)]
+        );
+        assert!(now.moved_aside().is_none());
     }
 
     #[test]

@@ -422,8 +422,7 @@ impl Loop<'_> {
             Some((workflow.task_name(task), key, state.outputs(task).clone()))
         });
         self.drive.results.save(results.collect(), self.now);
-        let observed =
-            self.observed.take(workflow, |task| self.drive.maker.input_bytes(state, task));
+        let observed = self.observed.take(state, |task| self.drive.maker.input_bytes(state, task));
         self.drive.results.learn(observed);
         if wait {
             self.drive.results.finish();

@@ -1,7 +1,8 @@
 //! What tasks take: remembered as attempts end, looked up when the next run begins.
 //!
-//! Knows the project's history and what its observations say about memory. The history is never
-//! the truth: without it, tasks start with what they ask for.
+//! Knows the project's history and what its observations say about memory; [`known`] learns from
+//! them how long tasks take and what they write, too. The history is never the truth: without it,
+//! tasks start with what they ask for.
 //!
 //! **The rule.** Of the latest [`WINDOW`] attempts at tasks of a template, those that succeeded
 //! and were measured count. A task starts with the [`QUANTILE`] of their peaks and
@@ -11,14 +12,17 @@
 //! [`ENOUGH_TO_LOWER`] attempts say so. A plain size is a wish, and gives way only upwards, once
 //! an attempt has run out of it.
 
+pub mod known;
+mod observed;
+
 use std::collections::BTreeMap;
 
 use engine::memory::{LearnedMemory, MemoryTerms};
-use engine::{AttemptId, Event, Usage};
 use journal::history::{History, Observation};
 use spec::template::Per;
-use spec::{Bytes, Site, TaskId, Template, Workflow};
+use spec::{Bytes, Site, Template, Workflow};
 
+pub(crate) use self::observed::Observed;
 use crate::run_dir::Project;
 
 /// How many attempts are looked back.
@@ -35,9 +39,6 @@ const FLOOR: Bytes = Bytes(16 << 20);
 
 /// One lucky small input is no reason to ask for less.
 const ENOUGH_TO_LOWER: usize = 3;
-
-/// How many attempts of a template a run remembers: more say nothing new and fill the history.
-const OBSERVED_MAX: u32 = 1_000;
 
 const SUCCEEDED: &str = "succeeded";
 const OUT_OF_MEMORY: &str = "out_of_memory";
@@ -111,58 +112,6 @@ fn enough_for(peaks: &[u64]) -> Option<Bytes> {
     Some(Bytes(mib << 20).max(FLOOR))
 }
 
-/// Collects what attempts took while a run goes on.
-#[derive(Debug, Default)]
-pub(crate) struct Observed {
-    ended: Vec<(AttemptId, Usage, &'static str)>,
-    /// By template.
-    counts: BTreeMap<String, u32>,
-}
-
-impl Observed {
-    /// Takes note of an event, if an attempt has ended by it that had a process.
-    pub(crate) fn note(&mut self, workflow: &Workflow, event: &Event) {
-        let (attempt, usage, outcome) = match event {
-            Event::AttemptCommitted { attempt, usage, .. } => (attempt, usage, SUCCEEDED),
-            Event::AttemptFailed { attempt, usage, cause, .. } => match cause {
-                engine::cause::FailureCause::OutOfMemory { .. } => (attempt, usage, OUT_OF_MEMORY),
-                _ => (attempt, usage, FAILED),
-            },
-            _ => return,
-        };
-        if usage.started_at.0 == 0 || workflow.is_replay() {
-            return;
-        }
-        let name = &workflow.template(attempt.task()).name;
-        let count = match self.counts.get_mut(name) {
-            Some(count) => count,
-            None => self.counts.entry(name.clone()).or_default(),
-        };
-        if *count < OBSERVED_MAX {
-            *count += 1;
-            self.ended.push((*attempt, *usage, outcome));
-        }
-    }
-
-    /// What was noted since the last time, for the history. `input_bytes` is asked for the size of
-    /// all inputs of a task.
-    pub(crate) fn take(
-        &mut self,
-        workflow: &Workflow,
-        mut input_bytes: impl FnMut(TaskId) -> u64,
-    ) -> Vec<Observation> {
-        let ended = std::mem::take(&mut self.ended);
-        let observation = |(attempt, usage, outcome): (AttemptId, Usage, &str)| Observation {
-            template: key(workflow, workflow.template(attempt.task())),
-            input_bytes: input_bytes(attempt.task()),
-            duration_ms: usage.elapsed().0 / 1_000,
-            peak_memory: Some(usage.memory_peak.0).filter(|&peak| peak > 0),
-            outcome: outcome.to_owned(),
-        };
-        ended.into_iter().map(observation).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use spec::template::MemoryGrowth;
@@ -183,6 +132,7 @@ mod tests {
             input_bytes: 0,
             duration_ms: 1,
             peak_memory: Some(peak * MIB),
+            output_bytes: None,
             outcome: outcome.to_owned(),
         }
     }
