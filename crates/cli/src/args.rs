@@ -4,9 +4,11 @@
 //! completions of shells are made from this, too.
 
 mod asking;
+mod demand;
 mod simulate;
 
 pub(crate) use asking::{Clean, Diff, Export, Logs, Report, Runs, Status, Why};
+pub(crate) use demand::{Demand, DemandCommand, DemandImport, DemandShow};
 pub(crate) use simulate::Simulate;
 
 use std::path::PathBuf;
@@ -84,6 +86,8 @@ pub(crate) enum Command {
     Site(Site),
     /// Forecast what will be free, and test forecasts on what was
     Forecast(Forecast),
+    /// Say what tasks take, by what earlier ones took
+    Demand(Demand),
     /// Check or repair the journal of a run
     Journal(Journal),
     /// Print a script that teaches a shell to complete commands

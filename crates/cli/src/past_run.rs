@@ -233,6 +233,24 @@ fn runs_of(projects: &[Project]) -> Vec<PastRun> {
     runs.into_iter().map(|(_, run)| run).collect()
 }
 
+/// The project whose history is meant: the one that is named or around, the only one below, or
+/// the current folder, which becomes one.
+///
+/// # Errors
+/// The folder is not there, or several could be meant.
+pub(crate) fn home(choice: &ProjectChoice) -> Result<Project, Failure> {
+    let mut projects = projects(choice)?;
+    match projects.len() {
+        0 => {
+            let here = std::env::current_dir().and_then(|here| here.canonicalize());
+            here.map(Project::new).map_err(|error| Failure::io("find", Path::new("."), &error))
+        }
+        1 => Ok(projects.remove(0)),
+        n => Err(Failure::invalid(format!("{n} projects lie below this folder"))
+            .hint("`--project DIR` says which one is meant")),
+    }
+}
+
 fn projects(choice: &ProjectChoice) -> Result<Vec<Project>, Failure> {
     if let Some(named) = &choice.project {
         let folder = named.canonicalize().map_err(|error| Failure {

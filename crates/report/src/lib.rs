@@ -12,6 +12,7 @@
 pub mod account;
 pub mod critical_path;
 pub mod definition;
+pub mod demand;
 pub mod diff;
 pub mod dry_run;
 pub mod graph;

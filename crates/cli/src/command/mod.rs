@@ -3,6 +3,7 @@
 mod cancel;
 mod check;
 mod clean;
+mod demand;
 mod diff;
 mod export;
 mod forecast;
@@ -27,7 +28,9 @@ mod why;
 use std::path::Path;
 
 pub(crate) use self::sim::Sim;
-use crate::args::{Command, ForecastCommand, JournalCommand, RunChoice, SiteCommand};
+use crate::args::{
+    Command, DemandCommand, ForecastCommand, JournalCommand, RunChoice, SiteCommand,
+};
 use crate::exit_code::{self, Code};
 use crate::failure::Failure;
 use crate::past_run;
@@ -60,6 +63,10 @@ pub(crate) fn run(command: Command, screen: Screen) -> Result<Code, Failure> {
         },
         Command::Forecast(args) => match args.command {
             ForecastCommand::Backtest(args) => forecast::backtest(&args, screen),
+        },
+        Command::Demand(args) => match args.command {
+            DemandCommand::Show(args) => demand::show(&args, screen),
+            DemandCommand::Import(args) => demand::import(&args, screen),
         },
         Command::Journal(args) => match args.command {
             JournalCommand::Verify(args) => journal::verify(&args, screen),

@@ -8,6 +8,7 @@ mod checking;
 mod cleaning;
 mod comparing;
 mod composing;
+mod demand;
 mod finishing;
 mod forecasting;
 mod growing;

@@ -87,7 +87,7 @@ impl Prior {
     }
 }
 
-/// The prior counts as so many attempts.
+/// What is believed of the spread counts as so many attempts.
 const PRIOR_WEIGHT: f64 = 2.0;
 
 /// Only so many attempts, the latest, are learned from: the world changes, and slopes between all
@@ -206,10 +206,13 @@ impl Demand {
         if self.n_seen() == 0 {
             return prior + self.prior.spread * normal_quantile(level);
         }
-        // The more was seen, the less the prior says where; it goes on saying how wide.
+        // What is believed of where and how wide after n attempts: normal means with a normal prior
+        // (Gelman et al., Bayesian Data Analysis, 2.5). A vague prior soon says nothing of where.
+        let noise = SPREAD_RESIDUAL * SPREAD_RESIDUAL;
+        let weight = noise / (self.prior.spread * self.prior.spread);
         let n = self.n_seen() as f64;
-        let shift = (prior - centre) * PRIOR_WEIGHT / (n + PRIOR_WEIGHT);
-        let spread = SPREAD_RESIDUAL + (self.prior.spread - SPREAD_RESIDUAL).max(0.0) / (1.0 + n);
+        let shift = (prior - centre) * weight / (n + weight);
+        let spread = (noise + noise / (n + weight)).sqrt();
         centre + self.marginal.quantile(level, shift, spread)
     }
 

@@ -1,13 +1,18 @@
 //! The type of a recorded task, cut out of its name.
 //!
 //! The format has no field for it, yet it is what history is kept by: Pegasus and Makeflow write
-//! `mProject_ID0000001`, Nextflow `WORKFLOW.STEP.TYPE_4`, the generators `type_00000001`.
+//! `mProject_ID0000001`, Nextflow `WORKFLOW.STEP.TYPE_4`, the generators `type_00000001`, and
+//! Foreshard itself `type[value]`.
 
 /// The longest type that is kept.
 const MAX_LEN: usize = 100;
 
 /// A name that a template can have.
 pub(super) fn of(name: &str) -> String {
+    let name = match name.split_once('[') {
+        Some((before, rest)) if !before.is_empty() && rest.ends_with(']') => before,
+        _ => name,
+    };
     let base = match name.rfind("_ID") {
         Some(at) if is_number(&name[at + 3..]) => &name[..at],
         _ => match name.rfind(['_', '-']) {
@@ -44,6 +49,8 @@ mod tests {
         assert_eq!(of("NFCORE_FETCHNGS.SRA.SRA_IDS_TO_RUNINFO_4"), "SRA_IDS_TO_RUNINFO");
         assert_eq!(of("NFCORE_FETCHNGS.SRA.SRA_IDS_TO_RUNINFO"), "SRA_IDS_TO_RUNINFO");
         assert_eq!(of("align.sh_ID000002"), "align.sh");
+        assert_eq!(of("count_words[a,2]"), "count_words");
+        assert_eq!(of("[3]"), "3_");
         assert_eq!(of("../x y"), "x_y");
         assert_eq!(of("_7"), "task");
     }
