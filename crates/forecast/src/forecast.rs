@@ -21,7 +21,8 @@ pub struct Forecast {
     pub horizon: Horizon,
     /// Probability that the zone is up, at each step of the horizon.
     pub up: Vec<f64>,
-    /// Probability that the zone, if it is up now, stays up until each step; never rises.
+    /// Probability that the zone, if it is up now, stays up until each step; never rises, and never
+    /// contradicts `up`.
     pub survival: Vec<f64>,
     /// Why it should be trusted less.
     pub warnings: Vec<Warning>,
@@ -175,6 +176,18 @@ impl Curve {
     }
 }
 
+/// Survival that `up` allows, with the least change: who stayed up is up, and who leaves at a step
+/// is not up at it. The two are learned apart, so each may be a little off on its own.
+#[must_use]
+pub fn agreed(survival: impl IntoIterator<Item = f64>, up: &[f64]) -> Vec<f64> {
+    let mut stayed = 1.0_f64;
+    let steps = survival.into_iter().zip(up).map(|(survival, &up)| {
+        stayed = survival.min(stayed).min(up).max(stayed - (1.0 - up));
+        stayed
+    });
+    steps.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,6 +201,16 @@ mod tests {
             let read: Vec<f64> = (0..=100).map(|i| curve.at(i * 5, 1.0)).collect();
             prop_assert!(read.windows(2).all(|pair| pair[1] <= pair[0] + 1e-9), "{:?}", read);
             prop_assert!(read.iter().all(|p| (0.0..=1.0).contains(p)));
+        }
+    }
+
+    #[test]
+    fn survival_is_changed_only_where_it_contradicts_up() {
+        let up = [0.99, 0.9, 0.6, 0.7];
+        let agreed = agreed([0.8, 0.7, 0.65, 0.5], &up);
+        let expected = [0.99, 0.89, 0.6, 0.5];
+        for (is, should) in agreed.iter().zip(expected) {
+            assert!((is - should).abs() < 1e-12, "{agreed:?}");
         }
     }
 

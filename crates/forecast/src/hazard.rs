@@ -113,37 +113,44 @@ impl Hazards {
                 usize::MAX
             };
             let steps = end.min(age + k) - at;
-            log_survival += steps as f64 * (1.0 - self.hazard(z, bin)).ln();
+            log_survival += steps as f64 * (1.0 - self.hazard(z, true, bin)).ln();
             at += steps;
         }
         [chain, log_survival.exp()]
     }
 
+    /// Chance that a zone that has been in a state for `minutes` changes at the next step.
+    #[must_use]
+    pub fn change(&self, z: usize, is_up: bool, minutes: f64) -> f64 {
+        self.hazard(z, is_up, bin(minutes))
+    }
+
     /// The hazard of a zone in a bin of ages, shrunk to that of all zones at the same age, moved
     /// to this zone's level.
-    fn hazard(&self, z: usize, bin: usize) -> f64 {
+    fn hazard(&self, z: usize, is_up: bool, bin: usize) -> f64 {
+        let state = usize::from(is_up);
         let hour = 60.0 / self.minutes * self.growth;
         let total = |changes: &Changes| {
-            changes.by_age[1].iter().fold(Tally::default(), |sum, tally| Tally {
+            changes.by_age[state].iter().fold(Tally::default(), |sum, tally| Tally {
                 lost: sum.lost + tally.lost,
                 all: sum.all + tally.all,
             })
         };
         let pool_rate = total(&self.pool).rate(0.02, hour);
-        let pooled = self.pool.by_age[1][..=bin]
+        let pooled = self.pool.by_age[state][..=bin]
             .iter()
             .fold(pool_rate, |younger, tally| tally.rate(younger, 12.0 * hour));
         let zone = &self.zones[z];
         // The level of a zone: events against those expected at its ages by the pool.
         let (mut seen, mut expected) = (0.0, 0.0);
-        for (tally, pool) in zone.by_age[1].iter().zip(&self.pool.by_age[1]) {
+        for (tally, pool) in zone.by_age[state].iter().zip(&self.pool.by_age[state]) {
             seen += tally.lost;
             expected += tally.all * pool.rate(pool_rate, hour);
         }
         let prior_events = 5.0 * self.growth;
         let level = (seen + prior_events) / (expected + prior_events);
         let prior = (pooled * level).clamp(1e-6, 0.9);
-        zone.by_age[1][bin].rate(prior, 5.0 * self.growth / prior).clamp(1e-7, 0.95)
+        zone.by_age[state][bin].rate(prior, 5.0 * self.growth / prior).clamp(1e-7, 0.95)
     }
 }
 

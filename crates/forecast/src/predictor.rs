@@ -3,11 +3,13 @@
 //! What is asked at a step can only be answered from that step and those before: there is nothing
 //! else here. The same samples give the same forecasts to the last bit.
 
+use crate::dependence::{Dependence, Residuals};
 use crate::feature::{self, Neighbours};
-use crate::forecast::{Curve, Footing, Forecast, Warning};
+use crate::forecast::{self, Curve, Footing, Forecast, Warning};
 use crate::hazard::Hazards;
 use crate::horizon::Horizon;
 use crate::learning::{Learning, NAIVE};
+use crate::paths::{self, Ahead, Joint};
 use crate::rows::Rows;
 use crate::series::Series;
 use crate::table;
@@ -20,6 +22,8 @@ const DAYS_KEPT: usize = 120;
 const ORIGINS_KEPT: usize = 120_000;
 /// With more zones than this, not every origin of every zone is kept.
 const ZONES_KEPT_WHOLE: usize = 12;
+/// The least horizon at which it is looked at how zones fare together.
+const RESIDUAL_MINUTES: u32 = 15;
 
 /// A zone of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,13 +152,69 @@ impl Predictor {
         if self.tracks.iter().all(|track| track.rows_fitted() == 0) {
             warnings.push(Warning::TablesOnly);
         }
+        let up: Vec<f64> = horizon.steps().map(|minutes| up.at(minutes, now)).collect();
+        let survival = horizon.steps().map(|minutes| survival.at(minutes, 1.0));
+        // Of a zone that is down it speaks of another time.
+        let is_up = self.series[z].carried_up(self.now()?) == Some(true);
+        let survival = if is_up { forecast::agreed(survival, &up) } else { survival.collect() };
         Some(Forecast {
             zone: self.zones[z].name.clone(),
             origin: self.now()?,
             horizon,
-            up: horizon.steps().map(|minutes| up.at(minutes, now)).collect(),
-            survival: horizon.steps().map(|minutes| survival.at(minutes, 1.0)).collect(),
+            up,
+            survival,
             warnings,
+        })
+    }
+
+    /// What joint futures of all zones are drawn from; none before the first step.
+    #[must_use]
+    pub fn joint(&self, horizon: Horizon) -> Option<Joint> {
+        let ahead: Option<Vec<Ahead>> =
+            (0..self.zones.len()).map(|z| self.ahead(z, horizon)).collect();
+        Some(Joint::new(&ahead?, &self.dependence(), horizon))
+    }
+
+    /// How zones fared together beyond what forecasts knew.
+    #[must_use]
+    pub fn dependence(&self) -> Dependence {
+        let n = self.zones.len();
+        // Not every zone has an origin at every step that is learned from, but one in each block.
+        let block = stride(self.step_seconds) * self.thinned;
+        let first = self.origins.steps.first().map_or(0, |step| step / block);
+        let blocks = self.origins.steps.last().map_or(0, |step| step / block + 1 - first);
+        let of = |track: &Track| {
+            let mut zones = vec![vec![f32::NAN; blocks]; n];
+            for (i, residual) in track.residuals() {
+                let (zone, step) = (self.origins.zones[i] as usize, self.origins.steps[i]);
+                zones[zone][step / block - first] = residual;
+            }
+            Residuals { minutes: track.target().minutes, zones }
+        };
+        let learned = self.tracks.iter().filter(|track| {
+            track.target().kind == Kind::Up && track.target().minutes >= RESIDUAL_MINUTES
+        });
+        Dependence::of(&learned.map(of).collect::<Vec<_>>(), n)
+    }
+
+    fn ahead(&self, z: usize, horizon: Horizon) -> Option<Ahead> {
+        let forecast = self.forecast(z, horizon)?;
+        let t = self.now()?;
+        let step_minutes = horizon.step_minutes.max(1);
+        let steps = f64::from(step_minutes) * 60.0 / f64::from(self.step_seconds);
+        let hazards = |is_up| {
+            let change = |minutes| self.hazards.change(z, is_up, minutes);
+            paths::ages().map(|minutes| 1.0 - (1.0 - change(minutes)).powf(steps)).collect()
+        };
+        let is_up = self.series[z].carried_up(t);
+        let minutes = self.series[z].in_state(t) as f64 * f64::from(self.step_seconds) / 60.0;
+        Some(Ahead {
+            is_up,
+            minutes_in_state: minutes,
+            survival: if is_up == Some(true) { forecast.survival } else { Vec::new() },
+            up: forecast.up,
+            step_minutes,
+            hazards: [hazards(false), hazards(true)],
         })
     }
 
