@@ -12,6 +12,7 @@ mod command;
 mod exit_code;
 mod failure;
 mod machine;
+mod ordered;
 mod past_run;
 mod progress;
 mod recorded;

@@ -23,17 +23,29 @@ pub fn topological_order(workflow: &Workflow) -> Vec<TaskId> {
     order
 }
 
-/// The upward rank of each task, in seconds: its duration plus the largest rank of its children.
-///
-/// Topcuoglu, Hariri and Wu, "Performance-effective and low-complexity task scheduling for
-/// heterogeneous computing", IEEE TPDS 13(3), 2002, section 4.1, equation 6, without the
-/// communication term: files do not leave the machine yet.
+/// The upward rank of each task, in seconds, where data need not move: its duration plus the
+/// largest rank of its children.
 #[must_use]
 pub fn upward(workflow: &Workflow, duration: impl Fn(TaskId) -> f64) -> Vec<f64> {
+    upward_with(workflow, duration, |_, _| 0.0)
+}
+
+/// The upward rank of each task, in seconds: its duration plus the largest sum, over its children, of
+/// the child's rank and the mean time `moving(task, child)` that the child's inputs take to it.
+///
+/// Topcuoglu, Hariri and Wu, "Performance-effective and low-complexity task scheduling for
+/// heterogeneous computing", IEEE TPDS 13(3), 2002, section 4.1, equation 6.
+#[must_use]
+pub fn upward_with(
+    workflow: &Workflow,
+    duration: impl Fn(TaskId) -> f64,
+    moving: impl Fn(TaskId, TaskId) -> f64,
+) -> Vec<f64> {
     let mut ranks = vec![0.0_f64; workflow.n_tasks()];
     for &task in topological_order(workflow).iter().rev() {
-        let below = workflow.children(task).map(|child| ranks[child.index()]).fold(0.0, f64::max);
-        ranks[task.index()] = duration(task) + below;
+        let children = workflow.children(task);
+        let below = children.map(|child| moving(task, child) + ranks[child.index()]);
+        ranks[task.index()] = duration(task) + below.fold(0.0, f64::max);
     }
     ranks
 }

@@ -150,7 +150,7 @@ impl Problem {
             let speed = self.speeds[node];
             if (speed - 1.0).abs() < f64::EPSILON { work } else { work.mul_f64(1.0 / speed) }
         };
-        let transfer = |parent, task, from, to| {
+        let transfer = |parent, task, from: ZoneId, to: ZoneId| {
             if from == to { Duration::ZERO } else { self.transfer(parent, task) }
         };
         heft(&self.workflow, &self.order, &machines, runtime, transfer)

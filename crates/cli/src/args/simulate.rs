@@ -13,11 +13,13 @@ use super::name_and_value;
 Examples:
   foreshard simulate workflow.yaml --site site.yaml
   foreshard simulate recorded.json --scale 10 --site site.yaml --deadline 6h --svg policies.svg
-  foreshard simulate a.yaml b.yaml --site site.yaml --policy warm-pool,on-demand --starts starts.txt --json
+  foreshard simulate a.yaml b.yaml --copies 5 --site site.yaml --policy warm-pool,on-demand --json
 
-Zones of the site with a `trace:` are there as it says; those without are always there.")]
+Zones of the site with a `trace:` are there as it says; those without are always there.
+Policies are reactive, reactive-nodes, static-heft, warm-pool and on-demand; for one task with a deadline also
+greedy, time-sliced, uniform-progress and omniscient.")]
 pub(crate) struct Simulate {
-    /// Workflows: YAML or JSON, or WfFormat documents
+    /// Workflows: YAML or JSON, or WfFormat documents; each is compared on its own
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Set a parameter; can be given several times
@@ -26,13 +28,17 @@ pub(crate) struct Simulate {
     /// The places to run in, with their traces
     #[arg(long, value_name = "FILE")]
     pub(crate) site: PathBuf,
-    /// Policies to compare; differences are to the first one
-    #[arg(
-        long,
-        value_name = "NAME,…",
-        value_delimiter = ',',
-        default_value = "reactive,static-heft,warm-pool,on-demand"
-    )]
+    /// Where traces are looked for that are not beside the site file [default: $FORESHARD_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Run all workflows together, as one
+    #[arg(long)]
+    pub(crate) together: bool,
+    /// Run so many of each workflow together
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) copies: usize,
+    /// Policies to compare; differences are to the first one [default: all that apply]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) policy: Vec<String>,
     /// So many starts at random, or a file with one start per line, in seconds of the traces
     #[arg(long, value_name = "N|FILE", default_value = "50")]
@@ -43,12 +49,18 @@ pub(crate) struct Simulate {
     /// When each run must be done, such as `6h`
     #[arg(long, value_name = "SPAN")]
     pub(crate) deadline: Option<Duration>,
+    /// Times of all tasks multiplied by this; sizes of files stay
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub(crate) factor: f64,
     /// Times and file sizes of a recorded workflow multiplied by this
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub(crate) scale: f64,
     /// How far runtimes are from estimates: the deviation of their logarithm
     #[arg(long, value_name = "SIGMA", default_value_t = 0.0)]
     pub(crate) error: f64,
+    /// How many threads; the figures do not depend on it [default: as many as there are cpus]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
     /// Print everything as JSON, with each run
     #[arg(long)]
     pub(crate) json: bool,

@@ -73,6 +73,76 @@ fn starts_come_from_a_file_and_a_picture_goes_into_one() {
 }
 
 #[test]
+fn figures_do_not_depend_on_the_number_of_threads() {
+    let stage = stage();
+    let told = |threads| {
+        let line = format!(
+            "simulate w.yaml --site site.yaml --starts 7 --error 0.4 --deadline 3h --json --threads {threads}"
+        );
+        stage.foreshard(&line.split(' ').collect::<Vec<_>>()).ends(0).out
+    };
+    assert_eq!(told(1), told(3));
+}
+
+#[test]
+fn workflows_that_run_together_share_the_places() {
+    let stage = stage();
+    let found = |rest: &str| {
+        let line = format!(
+            "simulate w.yaml w.yaml --site site.yaml --starts 1 --policy on-demand --json {rest}"
+        );
+        stage.foreshard(&line.split_whitespace().collect::<Vec<_>>()).ends(0).json()
+    };
+    let (apart, both) = (found(""), found("--together"));
+    assert_eq!((apart.as_array().unwrap().len(), both.as_array().unwrap().len()), (2, 1));
+    assert_eq!((&both[0]["workflow"], &both[0]["n_tasks"]), (&"w x 2".into(), &82.into()));
+    // Eighty parts of 300 s on eight cores; the two last ones run side by side.
+    let seconds = 60.0 + 10.0 * 300.0 + 60.0;
+    assert_eq!(both[0]["policies"][0]["makespan_seconds"]["median"], seconds);
+    let four = found("--together --copies 2 --factor 0.5");
+    assert_eq!(four[0]["n_tasks"], 164);
+    assert_eq!(four[0]["core_seconds"], both[0]["core_seconds"]);
+}
+
+#[test]
+fn one_job_with_a_deadline_is_played_by_its_rules_too() {
+    let stage = stage();
+    stage.write(
+        "job.yaml",
+        "foreshard: 1\ntasks:\n  job: {run: j, estimate: 1h, resources: {cpus: 4}}\n",
+    );
+    let line = "simulate job.yaml --site site.yaml --deadline 2h --starts 5 --json";
+    let found = stage.foreshard(&line.split(' ').collect::<Vec<_>>()).ends(0).json();
+    let policies = found[0]["policies"].as_array().unwrap();
+    let cost = |name: &str| {
+        let policy = policies.iter().find(|policy| policy["policy"] == name).unwrap();
+        assert_eq!(policy["n_missed"], 0, "{name}");
+        policy["cost"]["median"].as_f64().unwrap()
+    };
+    assert_eq!(policies.len(), 8);
+    // A step is as long as a launch, 60 s: 60 of work and one of launch on demand at 1 an hour.
+    assert_eq!(found[0]["step_seconds"], 60.0);
+    assert!((cost("on-demand") - 61.0 / 60.0).abs() < 1e-6);
+    assert!(cost("omniscient") <= cost("greedy") && cost("greedy") <= cost("on-demand"));
+    let line = "simulate w.yaml --site site.yaml --deadline 6h --policy greedy";
+    let told = stage.foreshard(&line.split(' ').collect::<Vec<_>>()).ends(2);
+    told.says("greedy cannot be played").says("the workflow has 41 tasks, and must have one");
+}
+
+#[test]
+fn traces_that_are_not_beside_the_site_are_found_where_data_is() {
+    let stage = stage();
+    stage.write("data/far.csv", &trace());
+    stage.write("site.yaml", &SITE.replace("spot.csv", "far.csv"));
+    let told = |rest: &str| {
+        let line = format!("simulate w.yaml --site site.yaml --starts 1 {rest}");
+        stage.foreshard(line.trim_end().split(' ').collect::<Vec<_>>().as_slice())
+    };
+    told("").ends(2).says("failed to read far.csv").says("--data DIR");
+    told("--data data").ends(0);
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_in_words() {
     let stage = stage();
     let told = |rest: &str| {
@@ -80,6 +150,7 @@ fn what_makes_no_sense_is_refused_in_words() {
         stage.foreshard(&line.split(' ').collect::<Vec<_>>()).ends(2)
     };
     told("--policy lucky").says("there is no policy `lucky`").says("use reactive");
+    told("--copies 0").says("--copies must be from 1");
     told("--starts none.txt").says("failed to read none.txt");
     stage.write("spot.csv", "0,1\n0,2\n");
     told("--starts 1").says("spot.csv is no trace").says("line 2");

@@ -26,8 +26,9 @@ pub struct Span {
     pub end: Duration,
 }
 
-/// A schedule, by task. `order` has parents before their children; of machines with which a task
-/// ends equally early, the first one is taken.
+/// A schedule, by task. `order` has parents before their children; `transfer` says how long a task
+/// waits for what it reads of a parent, from the parent's zone to its own. Of machines with which a
+/// task ends equally early, the first one is taken.
 ///
 /// # Panics
 /// There is no machine, or a child comes before a parent.
@@ -37,7 +38,7 @@ pub fn heft(
     order: &[TaskId],
     machines: &[Machine],
     runtime: impl Fn(TaskId, usize) -> Duration,
-    transfer: impl Fn(TaskId, TaskId, usize, usize) -> Duration,
+    transfer: impl Fn(TaskId, TaskId, ZoneId, ZoneId) -> Duration,
 ) -> Vec<Span> {
     let mut spans: Vec<Option<Span>> = vec![None; workflow.n_tasks()];
     let mut lanes: Vec<Vec<(u64, u64)>> = vec![Vec::new(); machines.len()];
@@ -46,12 +47,19 @@ pub fn heft(
             .parents(task)
             .map(|parent| (parent, spans[parent.index()].expect("parents come first")))
             .collect();
-        let mut best: Option<Span> = None;
-        for (machine, row) in machines.iter().enumerate() {
+        let there = |zone: ZoneId| {
             let arrival = |&(parent, span): &(TaskId, Span)| {
-                span.end + transfer(parent, task, span.machine, machine)
+                span.end + transfer(parent, task, machines[span.machine].zone, zone)
             };
-            let there = parents.iter().map(arrival).max().unwrap_or_default();
+            parents.iter().map(arrival).max().unwrap_or_default()
+        };
+        let mut best: Option<Span> = None;
+        // Machines of a zone lie next to each other and have the inputs at the same time.
+        let mut last: Option<(ZoneId, Duration)> = None;
+        for (machine, row) in machines.iter().enumerate() {
+            let known = last.filter(|&(zone, _)| zone == row.zone);
+            let there = known.map_or_else(|| there(row.zone), |(_, there)| there);
+            last = Some((row.zone, there));
             let span = runtime(task, machine);
             let start = first_gap(&lanes[machine], there.max(row.from).0, span.0);
             let end = Duration(start) + span;

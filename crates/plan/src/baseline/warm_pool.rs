@@ -2,11 +2,11 @@
 //!
 //! New instances come from the zone with the lowest price over its availability of the last 24
 //! hours, as price-capacity-optimised batch services choose. An instance is kept while work waits
-//! and five idle minutes. When nothing runs and no zone has had room for ten minutes, or when only
-//! the time for the longest path and a launch is left until the deadline, zones that are never
-//! taken away are used, too.
+//! and five idle minutes. When nothing runs and no zone has had room for ten minutes, zones that are
+//! never taken away are used, too. When only the time is left until the deadline in which all that
+//! is not done could still be done there, whatever waits goes there and nowhere else.
 
-use spec::{Duration, Timestamp, ZoneId};
+use spec::{Duration, TaskId, Timestamp, ZoneId};
 
 use super::{cpus, expected, fits, ready, zone_ids};
 use crate::plan::ShardId;
@@ -33,6 +33,11 @@ pub struct WarmPool {
     positions: Vec<u32>,
     /// By task: the longest path to the end, in seconds.
     ranks: Vec<f64>,
+    /// Core-seconds of all tasks that have ever been seen ready, and by task whether it has.
+    seen_work: f64,
+    is_seen: Vec<bool>,
+    /// Of all tasks, in core-seconds.
+    all_work: f64,
     /// Since when work has waited with nothing running and no room anywhere.
     stuck_since: Option<Timestamp>,
 }
@@ -42,9 +47,13 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const DAY: Duration = Duration::from_secs(86_400);
 /// Zones that were hardly there yesterday are not taken to be infinitely dear.
 const SHARE_LEAST: f64 = 0.02;
-/// What the longest path is taken to be longer than expected, and what is added to it.
+/// How much longer than expected the rest may take; a second launch is added, too.
 const MARGIN: f64 = 1.1;
-const MARGIN_BESIDES: f64 = 300.0;
+
+/// What a task takes of a core, in core-seconds.
+fn work(view: &View<'_>, task: TaskId) -> f64 {
+    expected(view.workflow, task) * f64::from(view.workflow.resources(task).cpus.0) / 1e3
+}
 
 /// What a decision works with: by zone, thousandths of cpus that are free, and allocations wanted.
 struct Room {
@@ -57,13 +66,23 @@ impl WarmPool {
     /// A pool without instances.
     #[must_use]
     pub fn new(terms: Terms) -> Self {
-        Self { terms, positions: Vec::new(), ranks: Vec::new(), stuck_since: None }
+        Self {
+            terms,
+            positions: Vec::new(),
+            ranks: Vec::new(),
+            seen_work: 0.0,
+            is_seen: Vec::new(),
+            all_work: 0.0,
+            stuck_since: None,
+        }
     }
 
     fn prepare(&mut self, view: &View<'_>) {
         if self.positions.len() != view.plan.n_shards() {
             self.positions = view.plan.positions();
             self.ranks = rank::upward(view.workflow, |task| expected(view.workflow, task));
+            self.is_seen = vec![false; view.workflow.n_tasks()];
+            self.all_work = view.workflow.tasks().map(|task| work(view, task)).sum();
         }
     }
 
@@ -71,27 +90,40 @@ impl WarmPool {
         self.terms.is_safe.get(zone.index()).copied().unwrap_or(false)
     }
 
-    /// When the deadline leaves no time for waiting any more, if there is one.
+    /// When the deadline leaves no time for waiting any more, if there is one: before it lies the time
+    /// for a tenth more than the longest path that is left, or than all work that is left over all
+    /// cores that are never taken away, whichever is longer; and for two launches.
     fn last_moment(
-        &self,
+        &mut self,
         view: &View<'_>,
         ready: &[(ShardId, Option<ZoneId>)],
     ) -> Option<Timestamp> {
         let deadline = view.started + self.terms.deadline?;
         let waiting = ready.iter().flat_map(|&(shard, _)| view.plan.tasks_of(shard));
-        let all = waiting.chain(view.running.iter().map(|running| running.task));
-        let longest = all.map(|task| self.ranks[task.index()]).fold(0.0, f64::max);
-        let safe = zone_ids(view).filter(|&zone| self.is_safe(zone));
-        let launch = safe.map(|zone| view.zones[zone.index()].launch).max().unwrap_or_default();
-        let needs = Duration::from_secs_f64(longest * MARGIN + MARGIN_BESIDES) + launch;
+        let (mut longest, mut open) = (0.0_f64, 0.0);
+        for task in waiting.chain(view.running.iter().map(|running| running.task)) {
+            longest = longest.max(self.ranks[task.index()]);
+            open += work(view, task);
+            if !std::mem::replace(&mut self.is_seen[task.index()], true) {
+                self.seen_work += work(view, task);
+            }
+        }
+        // What was seen and is not open any more is done; the rest has not been seen.
+        let left = self.all_work - (self.seen_work - open);
+        let safe: Vec<ZoneId> = zone_ids(view).filter(|&zone| self.is_safe(zone)).collect();
+        let launch = safe.iter().map(|zone| view.zones[zone.index()].launch).max();
+        let cores = safe.iter().map(|zone| {
+            let row = &view.zones[zone.index()];
+            f64::from(row.available) * f64::from(row.node.cpus.0) / 1e3
+        });
+        let needs = longest.max(left / cores.sum::<f64>().max(1e-3)) * MARGIN;
+        let needs = Duration::from_secs_f64(needs) + launch.unwrap_or_default().mul_f64(2.0);
         Some(Timestamp(deadline.0.saturating_sub(i64::try_from(needs.0).unwrap_or(i64::MAX))))
     }
 
     /// Zones to ask for capacity, the best first.
-    fn candidates(&self, view: &View<'_>, allows_safe: bool) -> Vec<ZoneId> {
-        let usable = |&zone: &ZoneId| {
-            if self.is_safe(zone) { allows_safe } else { self.terms.uses_spot }
-        };
+    fn candidates(&self, view: &View<'_>, allows_safe: bool, allows_spot: bool) -> Vec<ZoneId> {
+        let usable = |&zone: &ZoneId| if self.is_safe(zone) { allows_safe } else { allows_spot };
         let score = |zone: ZoneId| {
             let row = &view.zones[zone.index()];
             let share = row.history.fraction_up(DAY).max(SHARE_LEAST);
@@ -123,18 +155,20 @@ impl Room {
         Self { free, wanted: held.clone(), held }
     }
 
-    /// Packs what is ready into what is up, cheapest first; what is left over, by size.
+    /// Packs what is ready into what is up and may be used, cheapest first; what is left over, by
+    /// size.
     fn pack(
         &mut self,
         view: &View<'_>,
         ready: &[(ShardId, Option<ZoneId>)],
+        may_use: impl Fn(ZoneId) -> bool,
         decision: &mut Decision,
     ) -> Vec<(ShardId, u64)> {
         let price = |zone: ZoneId| {
             let row = &view.zones[zone.index()];
             row.price_per_hour / f64::from(row.node.cpus.0.max(1))
         };
-        let mut zones: Vec<ZoneId> = zone_ids(view).collect();
+        let mut zones: Vec<ZoneId> = zone_ids(view).filter(|&zone| may_use(zone)).collect();
         zones.sort_by(|&a, &b| price(a).total_cmp(&price(b)));
         let mut unmet = Vec::new();
         for &(shard, zone) in ready {
@@ -201,17 +235,23 @@ impl Policy for WarmPool {
         let mut decision = Decision::default();
         let mut room = Room::of(view);
         let ready = ready(view, &self.positions);
-        let unmet = room.pack(view, &ready, &mut decision);
+        let last = self.last_moment(view, &ready);
+        let can_be_safe = |&(shard, _): &(ShardId, _)| {
+            zone_ids(view).any(|z| self.is_safe(z) && fits(view, shard, z))
+        };
+        let is_late = last.is_some_and(|last| last <= view.now) && ready.iter().all(can_be_safe);
+        let may_use = |zone| !is_late || self.is_safe(zone);
+        let unmet = room.pack(view, &ready, may_use, &mut decision);
         if unmet.is_empty() {
             self.stuck_since = None;
             decision.wake = if ready.is_empty() { room.shrink(view) } else { None };
         } else {
-            let last = self.last_moment(view, &ready);
-            let is_late = last.is_some_and(|last| last <= view.now);
             let patience = self.stuck_since.map(|since| since + PATIENCE);
             let is_stuck = patience.is_some_and(|over| over <= view.now);
             let allows_safe = !self.terms.uses_spot || is_late || is_stuck;
-            let is_met = room.grow(view, &unmet, &self.candidates(view, allows_safe));
+            let allows_spot = self.terms.uses_spot && !is_late;
+            let zones = self.candidates(view, allows_safe, allows_spot);
+            let is_met = room.grow(view, &unmet, &zones);
             let is_idle = view.running.is_empty() && room.wanted.iter().all(|&n| n == 0);
             if is_met || !is_idle {
                 self.stuck_since = None;
@@ -219,6 +259,8 @@ impl Policy for WarmPool {
                 let since = *self.stuck_since.get_or_insert(view.now);
                 decision.wake = Some(since + PATIENCE).filter(|&at| at > view.now);
             }
+        }
+        if !ready.is_empty() {
             let last = last.filter(|&at| at > view.now);
             decision.wake = decision.wake.into_iter().chain(last).min();
         }

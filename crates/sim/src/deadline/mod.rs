@@ -87,10 +87,11 @@ pub fn play(zones: &Zones, game: Game, rule: &Rule) -> Option<f64> {
     (outcome.is_success() && in_time).then_some(outcome.cost)
 }
 
-/// The run of a rule, with all that became of it.
+/// The run of a rule, with all that became of it and its timeline.
 #[must_use]
 pub fn play_out(zones: &Zones, game: Game, rule: &Rule) -> Outcome {
-    let workflow = Arc::new(chain(game.work));
+    let one = Resources { cpus: MilliCpus::whole(1), ..Resources::default() };
+    let workflow = Arc::new(chain("job", game.work, one, zones.step));
     let runtime = Duration(zones.step.0.saturating_sub(EARLY.0));
     let truth = Truth { runtimes: vec![runtime; game.work], ..Truth::default() };
     let plan = nothing_placed(&workflow, Order::ById);
@@ -100,6 +101,7 @@ pub fn play_out(zones: &Zones, game: Game, rule: &Rule) -> Outcome {
         // One step more, for who is late.
         give_up: times(zones.step, game.deadline + 1),
         run: engine::event::Options { queue_ahead: 0, ..Default::default() },
+        keeps_timeline: true,
         ..Options::default()
     };
     let site = site(zones, game);
@@ -131,12 +133,13 @@ fn site(zones: &Zones, game: Game) -> VirtualSite {
     VirtualSite::of(all)
 }
 
-/// So many tasks, one after the other.
-fn chain(n: usize) -> Workflow {
+/// So many tasks that take and last the same, one after the other.
+pub(crate) fn chain(name: &str, n: usize, resources: Resources, estimate: Duration) -> Workflow {
     let template = Template {
         name: "step".to_owned(),
         command: CommandTemplate::Shell(TextTemplate::default()),
-        resources: Per::Same(Resources { cpus: MilliCpus::whole(1), ..Resources::default() }),
+        resources: Per::Same(resources),
+        estimate: Per::Same(Some(estimate)),
         ..Template::default()
     };
     let templates = (0..n).map(|i| Template { name: format!("step{i}"), ..template.clone() });
@@ -147,8 +150,8 @@ fn chain(n: usize) -> Workflow {
         needs.push_row(task.checked_sub(1));
     }
     let parts = Parts {
-        name: "job".to_owned(),
-        digest: Digest::of(b"job"),
+        name: name.to_owned(),
+        digest: Digest::of(format!("{n} steps of {name}").as_bytes()),
         params: BTreeMap::new(),
         first_task: (0..=n as u32).collect(),
         templates: templates.collect(),

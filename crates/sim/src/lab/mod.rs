@@ -2,20 +2,22 @@
 //!
 //! Every policy of an [`Experiment`] meets the same runtimes, delays and capacity at each start,
 //! so differences are paired. Knows how the baselines are made and what each run came to; what is
-//! independent among the starts and what is not is in [`compare`].
+//! independent among the starts and what is not is in [`compare`], what no policy can do better in
+//! [`bound`].
 
+pub mod bound;
 pub mod compare;
+mod contender;
 pub mod gantt;
+pub mod job;
 pub mod picture;
+mod workload;
 
 use std::sync::Arc;
 
-use plan::Policy;
-use plan::baseline::{Reactive, StaticHeft, Terms, WarmPool};
 use plan::planner::order_by_rank;
 use plan::policy::nothing_placed;
-use spec::resources::MilliCpus;
-use spec::{Bytes, Duration, Timestamp, Workflow};
+use spec::{Duration, Timestamp};
 
 use crate::chance::{Purpose, Stream};
 use crate::outcome::Outcome;
@@ -23,34 +25,29 @@ use crate::site::VirtualSite;
 use crate::truth::Truth;
 use crate::world::{Options, Setup, World};
 
-/// A workflow, places, and how far what tasks take is from what was expected.
+use contender::Way;
+
+pub use contender::Contender;
+pub use workload::Workload;
+
+/// A workload, places, and how far what tasks take is from what was expected.
 #[derive(Clone, Debug)]
 pub struct Experiment {
     /// What is run.
-    pub workflow: Arc<Workflow>,
+    pub workload: Workload,
     /// Where.
     pub site: VirtualSite,
     /// By zone: whether it is never taken away.
     pub is_safe: Vec<bool>,
     /// When a run must be done, from its begin.
     pub deadline: Option<Duration>,
+    /// How the rules for one job see it; then the workload is a chain of their steps, and starts are
+    /// begins of steps. None where no such rule is played.
+    pub job: Option<job::Terms>,
     /// The deviation of the logarithm of runtimes around their estimates.
     pub runtime_sigma: f64,
     /// Where chance comes from.
     pub seed: u64,
-}
-
-/// The policies that there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Contender {
-    /// Each ready task alone, in the first zone with room.
-    Reactive,
-    /// Planned once.
-    StaticHeft,
-    /// Warm instances with many slots.
-    WarmPool,
-    /// The same on capacity that is never taken away.
-    OnDemand,
 }
 
 /// What a run came to.
@@ -70,59 +67,53 @@ pub struct Score {
     pub jobs: f64,
     /// Bytes between zones.
     pub bytes_moved: f64,
-    /// Whether it was done, and in time.
-    pub is_in_time: bool,
+    /// Whether all of it was done.
+    pub is_done: bool,
+}
+
+impl Score {
+    /// Of an outcome.
+    #[must_use]
+    pub fn of(outcome: &Outcome) -> Self {
+        Self {
+            makespan: outcome.makespan.as_secs_f64(),
+            cost: outcome.cost,
+            lost_work: outcome.lost_work,
+            redundant_work: outcome.redundant_work,
+            allocations: outcome.allocations as f64,
+            jobs: outcome.jobs as f64,
+            bytes_moved: outcome.bytes_moved as f64,
+            is_done: outcome.is_success(),
+        }
+    }
+
+    /// Whether it was done, and not after the deadline, if there is one.
+    #[must_use]
+    pub fn is_in_time(&self, deadline: Option<Duration>) -> bool {
+        let in_time = |deadline: Duration| self.makespan <= deadline.as_secs_f64();
+        self.is_done && deadline.is_none_or(in_time)
+    }
 }
 
 /// A run that has taken this long is given up, in days.
 const GIVE_UP_DAYS: u64 = 60;
 
-impl Contender {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Reactive, Self::StaticHeft, Self::WarmPool, Self::OnDemand];
-
-    /// As people write it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Reactive => "reactive",
-            Self::StaticHeft => "static-heft",
-            Self::WarmPool => "warm-pool",
-            Self::OnDemand => "on-demand",
-        }
-    }
-
-    /// The one of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|contender| contender.name() == name)
-    }
-
-    fn policy(self, experiment: &Experiment) -> Box<dyn Policy> {
-        let terms = |uses_spot| Terms {
-            name: self.name().to_owned(),
-            is_safe: experiment.is_safe.clone(),
-            uses_spot,
-            deadline: experiment.deadline,
-        };
-        match self {
-            Self::Reactive => Box::new(Reactive::default()),
-            Self::StaticHeft => Box::new(StaticHeft::default()),
-            Self::WarmPool => Box::new(WarmPool::new(terms(true))),
-            Self::OnDemand => Box::new(WarmPool::new(terms(false))),
-        }
-    }
-}
-
 impl Experiment {
-    /// One run of a policy from a start.
+    /// One run of a policy from a start. The rules of a job keep a timeline in any case.
+    ///
+    /// # Panics
+    /// A rule for one job is asked for, and the experiment says nothing of how it is played.
     #[must_use]
     pub fn run(&self, contender: Contender, start: Timestamp, keeps_timeline: bool) -> Outcome {
-        let workflow = Arc::clone(&self.workflow);
-        let seed = self.seed ^ start.0.unsigned_abs();
-        let truth = Truth::around_estimates(&workflow, 1.0, self.runtime_sigma, seed);
-        let expected = |task| workflow.estimate(task).map_or(1.0, Duration::as_secs_f64);
-        let ranks = plan::rank::upward(&workflow, expected);
+        let (policy, site) = match contender.way(self) {
+            Way::Policy(policy, site) => (policy, *site),
+            Way::Rule(kind) => {
+                let terms = self.job.as_ref().expect("rules are played where there are terms");
+                return self.play(kind, terms, start);
+            }
+        };
+        let workflow = Arc::clone(&self.workload.workflow);
+        let ranks = plan::rank::upward(&workflow, |task| self.workload.expected(task));
         let plan = nothing_placed(&workflow, order_by_rank(&workflow, &ranks));
         let options = Options {
             start,
@@ -136,47 +127,20 @@ impl Experiment {
             keeps_timeline,
             ..Options::default()
         };
-        let site = match contender {
-            Contender::Reactive => self.sliced(),
-            Contender::StaticHeft | Contender::WarmPool | Contender::OnDemand => self.site.clone(),
-        };
-        let policy = Some(contender.policy(self));
-        World::new(Setup { workflow, site, truth, plan, policy, options, seed }).run()
+        let (truth, seed) = (self.truth(start), self.seed_of(start));
+        World::new(Setup { workflow, site, truth, plan, policy: Some(policy), options, seed }).run()
     }
 
-    /// What a run came to.
-    #[must_use]
-    pub fn score(&self, outcome: &Outcome) -> Score {
-        let in_time = self.deadline.is_none_or(|deadline| outcome.makespan <= deadline);
-        Score {
-            makespan: outcome.makespan.as_secs_f64(),
-            cost: outcome.cost,
-            lost_work: outcome.lost_work,
-            redundant_work: outcome.redundant_work,
-            allocations: outcome.allocations as f64,
-            jobs: outcome.jobs as f64,
-            bytes_moved: outcome.bytes_moved as f64,
-            is_in_time: outcome.is_success() && in_time,
-        }
+    /// What tasks really take in runs from this start.
+    fn truth(&self, start: Timestamp) -> Truth {
+        let sizes = self.workload.sizes.to_vec();
+        let sigma = self.runtime_sigma;
+        let workflow = &self.workload.workflow;
+        Truth { sizes, ..Truth::around_estimates(workflow, 1.0, sigma, self.seed_of(start)) }
     }
 
-    /// The same places in allocations that hold one task each, for whoever submits tasks alone:
-    /// nodes are cut into as many equal parts as hold the largest task.
-    fn sliced(&self) -> VirtualSite {
-        let workflow = &self.workflow;
-        let cpus = workflow.tasks().map(|task| workflow.resources(task).cpus.0).max();
-        let memory = workflow.tasks().map(|task| workflow.resources(task).memory.0).max();
-        let mut site = self.site.clone();
-        for zone in &mut site.zones {
-            let by_cpus = zone.node.cpus.0 / cpus.unwrap_or(1).max(1);
-            let by_memory = zone.node.memory.0 / memory.unwrap_or(1).max(1);
-            let parts = u64::from(by_cpus).min(by_memory).max(1) as u32;
-            zone.node.cpus = MilliCpus(zone.node.cpus.0 / parts);
-            zone.node.memory = Bytes(zone.node.memory.0 / u64::from(parts));
-            zone.available = zone.available.map(|count| count.saturating_mul(parts));
-            zone.price = zone.price.map(|price| price / f64::from(parts));
-        }
-        site
+    fn seed_of(&self, start: Timestamp) -> u64 {
+        self.seed ^ start.0.unsigned_abs()
     }
 }
 

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use report::quantity::{Seconds, plural};
 use serde::Serialize;
 use sim::lab::compare::{self, Spread};
-use sim::lab::{Contender, Experiment, Score};
+use sim::lab::{Contender, Score};
 use spec::{Bytes, Duration, Timestamp};
+
+use super::setting::Setting;
 
 /// The runs of one policy, by start.
 pub(super) struct Runs {
@@ -21,6 +23,9 @@ pub(super) struct Runs {
 pub(super) struct Findings {
     workflow: String,
     n_tasks: usize,
+    core_seconds: f64,
+    /// Where rules for one job are compared: how often the job saves its progress.
+    step_seconds: Option<f64>,
     n_starts: usize,
     deadline_seconds: Option<f64>,
     /// Starts in one window are one observation.
@@ -32,13 +37,11 @@ pub(super) struct Findings {
     differences: Vec<DifferenceFindings>,
 }
 
-/// What no run can be better than, whatever the policy.
+/// What no run can be better than, whatever the policy, of all starts.
 #[derive(Serialize)]
 struct Bounds {
-    /// The longest path.
-    makespan_seconds: f64,
-    /// All work at the lowest price of a cpu anywhere at any time.
-    cost: f64,
+    makespan_seconds: Range,
+    cost: Range,
 }
 
 /// One policy.
@@ -93,12 +96,10 @@ struct MeanFindings {
 
 impl Findings {
     /// Sums up runs of policies from the same starts.
-    pub(super) fn of(
-        experiment: &Experiment,
-        starts: &[Timestamp],
-        runs: &[Runs],
-        seed: u64,
-    ) -> Self {
+    pub(super) fn of(setting: &Setting, runs: &[Runs]) -> Self {
+        let Setting { experiment, starts, .. } = setting;
+        let seed = experiment.seed;
+        let workflow = &experiment.workload.workflow;
         let longest = runs.iter().flat_map(|runs| &runs.scores).map(|score| score.makespan);
         let longest = Duration::from_secs_f64(longest.fold(1.0, f64::max));
         let window = experiment.deadline.map_or(longest, |deadline| deadline.max(longest));
@@ -117,15 +118,17 @@ impl Findings {
             makespan_seconds: difference(of, &|score| score.makespan),
         });
         Self {
-            workflow: experiment.workflow.name().to_owned(),
-            n_tasks: experiment.workflow.n_tasks(),
+            workflow: workflow.name().to_owned(),
+            n_tasks: workflow.n_tasks(),
+            core_seconds: experiment.workload.core_seconds(),
+            step_seconds: experiment.job.as_ref().map(|terms| terms.step.as_secs_f64()),
             n_starts: starts.len(),
             deadline_seconds: experiment.deadline.map(Duration::as_secs_f64),
             n_windows: compare::n_windows(&windows),
             window_seconds: window.as_secs_f64(),
-            bounds: Bounds::of(experiment),
+            bounds: Bounds::of(setting),
             differences: differences.collect(),
-            policies: runs.iter().map(|runs| PolicyFindings::of(runs, starts)).collect(),
+            policies: runs.iter().map(|runs| PolicyFindings::of(runs, setting)).collect(),
         }
     }
 
@@ -134,9 +137,16 @@ impl Findings {
         let deadline = self.deadline_seconds.map_or(String::new(), |seconds| {
             format!(", deadline {}", Seconds(Duration::from_secs_f64(seconds)))
         });
-        let (tasks, starts) =
-            (plural(self.n_tasks, "task", "tasks"), plural(self.n_starts, "start", "starts"));
-        format!("{}: {tasks}, {starts}{deadline}", self.workflow)
+        let tasks = match self.step_seconds {
+            Some(step) => {
+                let step = Seconds(Duration::from_secs_f64(step));
+                format!("one job of {} of {step}", plural(self.n_tasks, "step", "steps"))
+            }
+            None => plural(self.n_tasks, "task", "tasks"),
+        };
+        let (work, starts) =
+            (core_hours(self.core_seconds), plural(self.n_starts, "start", "starts"));
+        format!("{}: {tasks}, {work}, {starts}{deadline}", self.workflow)
     }
 
     /// Where the picture goes: with several workflows, each has one of its own.
@@ -161,11 +171,7 @@ impl Findings {
             rows.push([name.to_owned()].into_iter().chain(cells).collect());
         }
         text += &table(&rows);
-        let bound = Seconds(Duration::from_secs_f64(self.bounds.makespan_seconds));
-        text += &format!(
-            "no run can end before {bound} or cost less than {}\n",
-            money(self.bounds.cost)
-        );
+        text += &self.notes();
         let window = Seconds(Duration::from_secs_f64(self.window_seconds));
         let windows = plural(self.n_windows, "independent window", "independent windows");
         if let Some(first) = self.differences.first() {
@@ -178,6 +184,30 @@ impl Findings {
             let cost = found.cost.text(&|value| signed(value, &money(value.abs())));
             let makespan = found.makespan_seconds.text(&|value| signed(value, &span(value.abs())));
             text += &format!("  {:<14} cost {cost}, makespan {makespan}\n", found.policy);
+        }
+        text
+    }
+}
+
+impl Findings {
+    /// What the table does not say of itself.
+    fn notes(&self) -> String {
+        let bounds = &self.bounds;
+        let mut text = format!(
+            "no run can end before {}: the longest path, or all work on all cores there are, after a launch\n\
+             or cost less than {}: all work at the lowest price of a core\n",
+            bounds.makespan_seconds.text(&span),
+            bounds.cost.text(&money)
+        );
+        if self.policies.iter().any(|policy| policy.policy == Contender::Reactive.name()) {
+            text += "reactive pays for the slice of a node that a task needs, which flatters it; \
+                     reactive-nodes pays for whole nodes\n";
+        }
+        if let Some(step) = self.step_seconds {
+            let step = Seconds(Duration::from_secs_f64(step));
+            text += &format!(
+                "the job saves its progress every {step}; for the rules, launches take whole steps\n"
+            );
         }
         text
     }
@@ -197,31 +227,18 @@ const ROWS: [(&str, Cell); 8] = [
 ];
 
 impl Bounds {
-    fn of(experiment: &Experiment) -> Self {
-        let workflow = &experiment.workflow;
-        let expected = |task| workflow.estimate(task).map_or(1.0, Duration::as_secs_f64);
-        let fastest = experiment.site.zones.iter().map(|zone| zone.speed).fold(1.0, f64::max);
-        let ranks = plan::rank::upward(workflow, expected);
-        let core_hours: f64 = workflow
-            .tasks()
-            .map(|task| expected(task) / 3_600.0 * f64::from(workflow.resources(task).cpus.0) / 1e3)
-            .sum();
-        let cheapest = experiment.site.zones.iter().map(|zone| {
-            let prices = zone.price.until(Timestamp(i64::MAX)).iter();
-            let least = prices.map(|&(_, price)| price).fold(f64::INFINITY, f64::min);
-            least / (f64::from(zone.node.cpus.0.max(1)) / 1e3) / zone.speed
-        });
-        let cheapest = cheapest.fold(f64::INFINITY, f64::min);
-        // With errors of estimates, no bound is known before a run.
-        let is_known = experiment.runtime_sigma == 0.0;
-        let known = |bound: f64| if is_known && bound.is_finite() { bound } else { 0.0 };
-        let longest = ranks.into_iter().fold(0.0, f64::max) / fastest;
-        Self { makespan_seconds: known(longest), cost: known(core_hours * cheapest) }
+    fn of(Setting { experiment, starts, .. }: &Setting) -> Self {
+        let bounds: Vec<_> = starts.iter().map(|&start| experiment.bound(start)).collect();
+        Self {
+            makespan_seconds: Range::of(bounds.iter().map(|bound| bound.makespan)),
+            cost: Range::of(bounds.iter().map(|bound| bound.cost)),
+        }
     }
 }
 
 impl PolicyFindings {
-    fn of(runs: &Runs, starts: &[Timestamp]) -> Self {
+    fn of(runs: &Runs, Setting { experiment, starts, .. }: &Setting) -> Self {
+        let deadline = experiment.deadline;
         let range = |value: fn(&Score) -> f64| Range::of(runs.scores.iter().map(value));
         let told = |(score, start): (&Score, &Timestamp)| RunFindings {
             start_seconds: start.0 as f64 / 1e6,
@@ -230,7 +247,7 @@ impl PolicyFindings {
             lost_core_seconds: score.lost_work,
             allocations: score.allocations,
             jobs: score.jobs,
-            in_time: score.is_in_time,
+            in_time: score.is_in_time(deadline),
         };
         Self {
             policy: runs.contender.name(),
@@ -241,9 +258,13 @@ impl PolicyFindings {
             allocations: range(|score| score.allocations),
             jobs: range(|score| score.jobs),
             bytes_moved: range(|score| score.bytes_moved),
-            n_missed: runs.scores.iter().filter(|score| !score.is_in_time).count(),
+            n_missed: runs.scores.iter().filter(|score| !score.is_in_time(deadline)).count(),
             runs: runs.scores.iter().zip(starts).map(told).collect(),
         }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.policy
     }
 
     pub(super) fn spread_of_cost(&self) -> Spread {

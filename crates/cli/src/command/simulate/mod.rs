@@ -5,53 +5,66 @@
 
 mod findings;
 mod places;
+mod setting;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use plan::Infeasible;
-use runner::load::LoadRequest;
-use runner::start::Error as Refused;
-use sim::Outcome;
-use sim::lab::{Contender, Experiment, gantt, picture, random_starts};
-use spec::wfformat::ReplayOptions;
-use spec::{Duration, Site, Timestamp};
+use sim::lab::{Experiment, Workload, random_starts};
+use spec::{Duration, Site, Timestamp, Workflow};
 
 use crate::args::Simulate;
 use crate::exit_code::Code;
 use crate::failure::Failure;
 use crate::screen::Screen;
-use crate::{refusal, site, workflow};
-use findings::{Findings, Runs};
-use places::Places;
+use crate::{ordered, site, workflow};
+use places::{Folders, Places};
+use setting::{Reading, Setting};
 
 /// How many starts there are at most.
 const STARTS_MAX: usize = 1_000_000;
+/// How many copies of a workflow run together at most.
+const COPIES_MAX: usize = 100_000;
 
-/// Plays each workflow under each policy from each start.
+/// Plays each workflow, or all of them together, under each policy from each start.
 ///
 /// # Errors
 /// Something cannot be read, a policy or a start makes no sense, or a task fits nowhere.
 pub(crate) fn simulate(args: &Simulate, screen: Screen) -> Result<Code, Failure> {
-    let contenders = contenders(&args.policy)?;
+    let asked = setting::contenders(&args.policy)?;
     let site = site::read(&args.site, screen)?;
-    let places = Places::read(&site, args.site.parent().unwrap_or(Path::new("")))?;
-    if contenders.contains(&Contender::OnDemand) && !places.is_safe.contains(&true) {
-        let failure =
-            Failure::invalid("on-demand needs a zone without a trace, which is always there");
-        return Err(failure.hint("leave it out with --policy, or add such a zone to the site"));
-    }
-    let starts = starts(args, &places)?;
-    let mut all = Vec::new();
-    for path in &args.files {
-        let experiment = experiment(args, path, &site, &places, screen)?;
-        let findings = play(args, &experiment, &contenders, &starts);
+    let folders = Folders::new(args.site.parent().unwrap_or(Path::new("")), args.data.as_deref());
+    let places = Places::read(&site, &folders)?;
+    let starts = starts(args, places.traced)?;
+    let workloads = workloads(args, &site, screen)?;
+    let threads = args.threads.unwrap_or_else(ordered::threads).max(1);
+    let (n, mut all) = (workloads.len(), Vec::new());
+    for workload in workloads {
+        let experiment = Experiment {
+            workload,
+            site: places.site.clone(),
+            is_safe: places.is_safe.clone(),
+            deadline: args.deadline,
+            job: None,
+            runtime_sigma: args.error.clamp(0.0, 10.0),
+            seed: args.seed,
+        };
+        let setting = Setting::new(&asked, experiment, starts.clone())?;
+        let findings = setting.play(threads);
         if !args.json {
             screen.print(&findings.text())?;
         }
-        let shown = show(args, &experiment, &contenders, starts[0], &findings)?;
-        if !args.json {
-            screen.print(&shown)?;
+        if !args.json || args.svg.is_some() {
+            let outcomes = setting.outcomes(threads);
+            if let Some(path) = &args.svg {
+                let path = findings.numbered(path, n);
+                let picture = setting.picture(&findings, &outcomes);
+                std::fs::write(&path, picture)
+                    .map_err(|error| Failure::io("write", &path, &error))?;
+            }
+            if !args.json {
+                screen.print(&setting.charts(&outcomes))?;
+            }
         }
         all.push(findings);
     }
@@ -61,28 +74,27 @@ pub(crate) fn simulate(args: &Simulate, screen: Screen) -> Result<Code, Failure>
     Ok(Code::Succeeded)
 }
 
-fn contenders(names: &[String]) -> Result<Vec<Contender>, Failure> {
-    let mut contenders = Vec::new();
-    for name in names {
-        let found = Contender::named(name).ok_or_else(|| {
-            let known = Contender::ALL.map(Contender::name).join(", ");
-            Failure::invalid(format!("there is no policy `{name}`")).hint(format!("use {known}"))
-        })?;
-        if !contenders.contains(&found) {
-            contenders.push(found);
-        }
+/// What is played: each workflow on its own, or all of them as one.
+fn workloads(args: &Simulate, site: &Site, screen: Screen) -> Result<Vec<Workload>, Failure> {
+    if !(1..=COPIES_MAX).contains(&args.copies) {
+        return Err(Failure::invalid(format!("--copies must be from 1 to {COPIES_MAX}")));
     }
-    Ok(contenders)
+    let reading = Reading { params: &args.params, scale: args.scale };
+    let read = |path: &std::path::PathBuf| setting::read(path, &reading, site, screen);
+    let read: Result<Vec<Arc<Workflow>>, Failure> = args.files.iter().map(read).collect();
+    let workflows = read?;
+    let parts: Vec<&[Arc<Workflow>]> =
+        if args.together { vec![&workflows[..]] } else { workflows.chunks(1).collect() };
+    parts.into_iter().map(|part| setting::together(part, args.copies, args.factor)).collect()
 }
 
 /// A number of starts, or a file of them.
-fn starts(args: &Simulate, places: &Places) -> Result<Vec<Timestamp>, Failure> {
+fn starts(args: &Simulate, traced: Duration) -> Result<Vec<Timestamp>, Failure> {
     if let Ok(n) = args.starts.parse::<usize>() {
         if !(1..=STARTS_MAX).contains(&n) {
             return Err(Failure::invalid(format!("--starts must be from 1 to {STARTS_MAX}")));
         }
-        let window = args.deadline.unwrap_or_default();
-        return Ok(random_starts(n, places.traced, window, args.seed));
+        return Ok(random_starts(n, traced, args.deadline.unwrap_or_default(), args.seed));
     }
     let path = Path::new(&args.starts);
     let text = std::fs::read_to_string(path).map_err(|error| workflow::unreadable(path, &error))?;
@@ -104,81 +116,4 @@ fn starts(args: &Simulate, places: &Places) -> Result<Vec<Timestamp>, Failure> {
         return Err(Failure::invalid(format!("there is no start in {}", path.display())));
     }
     Ok(starts)
-}
-
-fn experiment(
-    args: &Simulate,
-    path: &Path,
-    site: &Site,
-    places: &Places,
-    screen: Screen,
-) -> Result<Experiment, Failure> {
-    let request = LoadRequest {
-        path: path.to_owned(),
-        params: args.params.iter().cloned().collect(),
-        params_file: None,
-        replay: ReplayOptions { scale: args.scale, scale_memory: Some(1.0) },
-    };
-    let loaded = workflow::load(&request, screen)?;
-    let refused =
-        |wishes: Vec<Infeasible>| refusal::tell(Refused::Infeasible(wishes), Some(&loaded), screen);
-    plan::make(&loaded.workflow, site).map_err(refused)?;
-    Ok(Experiment {
-        workflow: Arc::clone(&loaded.workflow),
-        site: places.site.clone(),
-        is_safe: places.is_safe.clone(),
-        deadline: args.deadline,
-        runtime_sigma: args.error.clamp(0.0, 10.0),
-        seed: args.seed,
-    })
-}
-
-fn play(
-    args: &Simulate,
-    experiment: &Experiment,
-    contenders: &[Contender],
-    starts: &[Timestamp],
-) -> Findings {
-    let scores = contenders.iter().map(|&contender| {
-        let run = |&start| experiment.score(&experiment.run(contender, start, false));
-        Runs { contender, scores: starts.iter().map(run).collect() }
-    });
-    let runs: Vec<Runs> = scores.collect();
-    Findings::of(experiment, starts, &runs, args.seed)
-}
-
-/// The pictures of the first start: as text, and as a file where one is asked for.
-fn show(
-    args: &Simulate,
-    experiment: &Experiment,
-    contenders: &[Contender],
-    start: Timestamp,
-    findings: &Findings,
-) -> Result<String, Failure> {
-    if args.json && args.svg.is_none() {
-        return Ok(String::new());
-    }
-    let outcomes: Vec<Outcome> =
-        contenders.iter().map(|&contender| experiment.run(contender, start, true)).collect();
-    let zones: Vec<String> = experiment.site.zones.iter().map(|zone| zone.name.clone()).collect();
-    if let Some(path) = &args.svg {
-        let shown: Vec<picture::Shown<'_>> = (contenders.iter().zip(&outcomes).enumerate())
-            .map(|(i, (contender, run))| picture::Shown {
-                name: contender.name(),
-                cost: findings.policies[i].spread_of_cost(),
-                makespan: findings.policies[i].spread_of_makespan(),
-                run,
-            })
-            .collect();
-        let path = findings.numbered(path, args.files.len());
-        let text = picture::svg(&findings.title(), &shown, &zones);
-        std::fs::write(&path, text).map_err(|error| Failure::io("write", &path, &error))?;
-    }
-    let mut text = String::from("The first start: ░ launching, ▒ held, █ at work, × preempted\n");
-    for (contender, outcome) in contenders.iter().zip(&outcomes) {
-        text +=
-            &format!("{} in {}\n", contender.name(), report::quantity::Seconds(outcome.makespan));
-        text += &gantt::text(outcome, &zones, 76);
-    }
-    Ok(text)
 }
