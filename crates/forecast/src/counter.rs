@@ -4,6 +4,11 @@
 //! `increase` does.
 
 use crate::recording::Sample;
+use crate::tidy;
+
+/// Usual intervals over which the change of a counter is still told: its mean is right over any,
+/// but of a longer time nothing else is known.
+pub const INTERVALS_TOLD: i64 = 3;
 
 /// Fewer samples prove nothing: a gauge may rise a dozen times in a row.
 const LEAST_SAMPLES: usize = 24;
@@ -48,6 +53,22 @@ pub fn increase(before: f64, after: f64) -> f64 {
     if after < before { after } else { after - before }
 }
 
+/// The change per second from each reading to the next, at the time of the first of both: from then
+/// on it was so. Nothing where the next is far away.
+#[must_use]
+pub fn rates(samples: &[Sample]) -> Vec<Sample> {
+    let longest = INTERVALS_TOLD * tidy::usual_interval(samples);
+    let mut rates = Vec::with_capacity(samples.len());
+    for pair in samples.windows(2) {
+        let micros = pair[1].at.0 - pair[0].at.0;
+        if micros > 0 && micros <= longest {
+            let value = increase(pair[0].value, pair[1].value) / (micros as f64 / 1e6);
+            rates.push(Sample { at: pair[0].at, value });
+        }
+    }
+    rates
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +93,13 @@ mod tests {
         assert!(!is_counter_of((0..100).map(|i| f64::from(i) - f64::from(i % 9))));
         assert!(!is_counter_of((0..100).map(|i| f64::from(i / 50))), "a level that was set once");
         assert!(!is_counter_of((0..100).map(|i| f64::from(i % 12))), "it falls too often");
+    }
+
+    #[test]
+    fn rates_are_told_from_reading_to_reading_but_not_over_a_gap() {
+        let at = |seconds: i64, value| Sample { at: spec::Timestamp(seconds * 1_000_000), value };
+        let readings = [at(0, 10.0), at(10, 30.0), at(20, 5.0), at(30, 5.0), at(300, 90.0)];
+        assert_eq!(rates(&readings), [at(0, 2.0), at(10, 0.5), at(20, 0.0)]);
     }
 
     #[test]

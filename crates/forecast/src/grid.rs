@@ -18,9 +18,6 @@ pub const STEPS_MAX: usize = 1_000_000;
 /// Samples before one that say how long it holds.
 const NEIGHBOURS: usize = 8;
 
-/// Intervals over which the change of a counter is still told; its mean is right over any.
-const COUNTER_INTERVALS: i64 = 3;
-
 /// Equal steps, each known or not.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Grid {
@@ -158,7 +155,7 @@ fn pieces(samples: &[Sample], step: i64, method: Method) -> Vec<Piece> {
         let next = samples.get(i + 1);
         let away = next.map(|next| next.at.0 - from);
         let (to, value) = match (method, next.zip(away)) {
-            (Method::Rate, Some((next, away))) if away <= COUNTER_INTERVALS * usual => {
+            (Method::Rate, Some((next, away))) if away <= counter::INTERVALS_TOLD * usual => {
                 let rise = counter::increase(sample.value, next.value);
                 (next.at.0, rise / (away as f64 / 1e6))
             }

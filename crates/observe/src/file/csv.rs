@@ -1,0 +1,207 @@
+//! Tables of cells between commas: a value for each row, or a column for each series.
+//!
+//! Knows headings and roles of columns. A cell in quotation marks may hold commas, not line breaks.
+
+use forecast::recording::Measure;
+use spec::Timestamp;
+
+use super::{Row, Rows, time_of};
+
+const TIMES: [&str; 7] = ["time", "timestamp", "date", "datetime", "at", "unix", "epoch"];
+
+/// What a column holds.
+#[derive(Clone, Debug, PartialEq)]
+enum Role {
+    Time,
+    Zone,
+    Measure,
+    Unit,
+    Value,
+    /// Values of one series: the zone and the measure, where the heading says them.
+    Series(Option<String>, Option<Measure>),
+}
+
+pub(super) fn read(text: &str, rows: &mut Rows<'_>) {
+    let is_content = |(_, line): &(usize, &str)| !line.trim().is_empty() && !line.starts_with('#');
+    let mut lines = text.lines().enumerate().map(|(i, line)| (i + 1, line)).filter(is_content);
+    let Some((first, heading)) = lines.next() else { return };
+    let headings = cells(heading);
+    let is_heading = headings.iter().any(|cell| cell.parse::<f64>().is_err());
+    let is_row = headings.len() == 2 && crate::time::parse(&headings[0]).is_ok();
+    let roles = if is_row && (!is_heading || headings[1].parse::<f64>().is_ok()) {
+        row(&[Role::Time, Role::Value], first, 0, &headings, rows);
+        vec![Role::Time, Role::Value]
+    } else {
+        match roles(&headings, first, rows) {
+            Some(roles) => roles,
+            None => return,
+        }
+    };
+    if !roles.contains(&Role::Time) && (rows.reading.start.is_none() || rows.reading.step.is_none())
+    {
+        rows.mistake(first, "no column of times", "say --start and --step, or name one `time`");
+        return;
+    }
+    for (i, (line, text)) in lines.enumerate() {
+        if rows.is_hopeless() {
+            return;
+        }
+        row(&roles, line, i, &cells(text), rows);
+    }
+}
+
+/// What the columns hold; none where the headings do not say it.
+fn roles(headings: &[String], line: usize, rows: &mut Rows<'_>) -> Option<Vec<Role>> {
+    let before = rows.mistakes.len();
+    let is_long = headings.iter().any(|heading| heading.eq_ignore_ascii_case("value"));
+    let roles: Vec<Role> =
+        headings.iter().map(|heading| role(heading, is_long, line, rows)).collect();
+    let series = roles.iter().filter(|role| matches!(role, Role::Series(..))).count();
+    if series > 1 && rows.reading.zone.is_some() && rows.reading.measure.is_some() {
+        let what = format!("{series} columns of values for one zone and one measure");
+        rows.mistake(line, what, "leave out --zone or --measure");
+    }
+    (rows.mistakes.len() == before).then_some(roles)
+}
+
+fn role(heading: &str, is_long: bool, line: usize, rows: &mut Rows<'_>) -> Role {
+    let lower = heading.to_lowercase();
+    match lower.as_str() {
+        name if TIMES.contains(&name) => return Role::Time,
+        "zone" => return Role::Zone,
+        "measure" => return Role::Measure,
+        "unit" => return Role::Unit,
+        "value" => return Role::Value,
+        _ => {}
+    }
+    if is_long {
+        let instead = "leave it out; known are time, zone, measure, unit and value";
+        rows.mistake(line, format!("column `{heading}` is not known"), instead);
+    }
+    let measure_of = |name: &str, rows: &mut Rows<'_>| match name.parse::<Measure>() {
+        Ok(measure) => Some(measure),
+        Err(error) => {
+            rows.mistake(line, format!("column `{heading}`"), error.to_string());
+            None
+        }
+    };
+    let (zone, measure) = (&rows.reading.zone, &rows.reading.measure);
+    if let Some((zone, measure)) = heading.rsplit_once(':') {
+        let measure = measure_of(measure, rows);
+        return Role::Series(Some(zone.to_owned()), measure);
+    }
+    match (zone, measure) {
+        (Some(_), Some(_)) => Role::Series(None, None),
+        (None, Some(_)) => Role::Series(Some(heading.to_owned()), None),
+        (Some(_), None) => Role::Series(None, measure_of(&lower, rows)),
+        (None, None) => {
+            let instead = "say --zone if columns are measures, --measure if they are zones, or \
+                           name it zone:measure";
+            if !is_long {
+                rows.mistake(line, format!("column `{heading}` says only half"), instead);
+            }
+            Role::Series(None, None)
+        }
+    }
+}
+
+fn row(roles: &[Role], line: usize, i: usize, cells: &[String], rows: &mut Rows<'_>) {
+    if cells.len() != roles.len() {
+        let s = if cells.len() == 1 { "" } else { "s" };
+        let what = format!("{} cell{s} below {} headings", cells.len(), roles.len());
+        rows.mistake(line, what, "write a cell for each heading");
+        return;
+    }
+    let cell = |role: &Role| {
+        let found = roles.iter().position(|other| other == role)?;
+        Some(cells[found].as_str()).filter(|text| !text.is_empty())
+    };
+    let at = if roles.contains(&Role::Time) {
+        match time_of(rows, line, cell(&Role::Time).unwrap_or("")) {
+            Some(at) => at,
+            None => return,
+        }
+    } else {
+        let (start, step) = (rows.reading.start.unwrap_or_default(), rows.reading.step);
+        let micros = step.unwrap_or_default().0.saturating_mul(i as u64);
+        Timestamp(start.0.saturating_add(i64::try_from(micros).unwrap_or(i64::MAX)))
+    };
+    let measure = match cell(&Role::Measure).map(str::parse::<Measure>) {
+        Some(Err(error)) => {
+            let what = format!("`{}` is no measure", cell(&Role::Measure).unwrap_or(""));
+            rows.mistake(line, what, error.to_string());
+            return;
+        }
+        other => other.and_then(Result::ok),
+    };
+    let whole = Row {
+        line,
+        at: Some(at),
+        zone: cell(&Role::Zone),
+        measure: measure.as_ref(),
+        unit: cell(&Role::Unit),
+        value: 0.0,
+    };
+    for (role, text) in roles.iter().zip(cells) {
+        let (zone, measure) = match role {
+            Role::Value => (None, None),
+            Role::Series(zone, measure) => (zone.as_deref(), measure.as_ref()),
+            _ => continue,
+        };
+        if let Some(value) = value_of(text, line, rows) {
+            let (zone, measure) = (zone.or(whole.zone), measure.or(whole.measure));
+            rows.add(Row { zone, measure, value, ..whole });
+        }
+    }
+}
+
+/// The value of a cell; none where it is not known, or a mistake.
+fn value_of(text: &str, line: usize, rows: &mut Rows<'_>) -> Option<f64> {
+    if matches!(text, "" | "null" | "NA" | "-") {
+        return None;
+    }
+    let value = text.parse().ok();
+    if value.is_none() {
+        let shown: String = text.chars().take(40).collect();
+        let instead = "write a number, or nothing where it is not known";
+        rows.mistake(line, format!("`{shown}` is no number"), instead);
+    }
+    value
+}
+
+/// The cells of a line.
+fn cells(line: &str) -> Vec<String> {
+    let mut cells = Vec::new();
+    let mut rest = line;
+    loop {
+        let (cell, after) = match rest.trim_start().strip_prefix('"') {
+            Some(quoted) => quoted_cell(quoted),
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                (rest[..end].trim().to_owned(), &rest[end..])
+            }
+        };
+        cells.push(cell);
+        match after.strip_prefix(',') {
+            Some(more) => rest = more,
+            None => return cells,
+        }
+    }
+}
+
+/// What is between quotation marks, of which two stand for one; and the rest from the comma on.
+fn quoted_cell(mut rest: &str) -> (String, &str) {
+    let mut cell = String::new();
+    while let Some(end) = rest.find('"') {
+        cell.push_str(&rest[..end]);
+        rest = &rest[end + 1..];
+        match rest.strip_prefix('"') {
+            Some(more) => {
+                cell.push('"');
+                rest = more;
+            }
+            None => return (cell, &rest[rest.find(',').unwrap_or(rest.len())..]),
+        }
+    }
+    (cell + rest, "")
+}

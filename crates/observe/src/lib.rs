@@ -1,0 +1,17 @@
+//! Measurements, and where they come from: this machine, Prometheus, files, feeds.
+//!
+//! Knows files, HTTP, `/proc` and the history of a project. Does not know models: what is measured
+//! goes into the history as it is, tidied, and comes out as recordings.
+//!
+//! Reading order: [`store`] (a recording into the history and out of it), [`file`] (CSV, JSON lines
+//! and traces), [`prometheus`], [`machine`] and [`sampler`] (this machine), [`feed`] (files and
+//! addresses alike, with limits), [`time`] and [`unit`] (as people write them).
+
+pub mod feed;
+pub mod file;
+pub mod machine;
+pub mod prometheus;
+pub mod sampler;
+pub mod store;
+pub mod time;
+pub mod unit;

@@ -1,0 +1,169 @@
+//! Recordings into the history of a project, and out of it.
+//!
+//! Knows both sides: recordings of `forecast` and series of `journal`. What goes in is tidied first,
+//! and counters become rates, so that what is in the history is a plain series.
+
+use std::ops::Range;
+
+use forecast::recording::{Flaw, Measure, Recording, Sample};
+use forecast::{counter, tidy, unit_change};
+use journal::history::series::{Fold, Measured, Point, Taken};
+use journal::history::{Error, History};
+use spec::Timestamp;
+
+/// What values are, where they may be readings of a counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// A counter where they look like one.
+    #[default]
+    Guessed,
+    /// Totals, of which the change per second counts.
+    Counter,
+    /// Values as they are.
+    Gauge,
+}
+
+/// A recording as it came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incoming {
+    /// The samples, in the unit of the measure.
+    pub recording: Recording,
+    /// The unit, of a series of another name.
+    pub unit: String,
+    /// Where it comes from, in a few words.
+    pub source: String,
+    /// What the values are.
+    pub kind: Kind,
+}
+
+/// A recording that can be put into the history, and what was wrong with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tidied {
+    /// For the history.
+    pub measured: Measured,
+    /// Whether it was a counter, and is now its change per second.
+    pub was_counter: bool,
+    /// What was wrong.
+    pub flaws: Vec<Flaw>,
+}
+
+/// Puts samples in order, leaves out what cannot be, and turns counters into rates. Times after
+/// `latest` cannot be.
+#[must_use]
+pub fn tidied(incoming: Incoming, latest: Timestamp) -> Tidied {
+    let Incoming { recording: Recording { zone, measure, samples }, unit, source, kind } = incoming;
+    let (mut samples, mut flaws) = tidy::tidy(&samples);
+    let before = samples.len();
+    samples.retain(|sample| sample.at <= latest);
+    let count = before - samples.len();
+    flaws.extend((count > 0).then_some(Flaw::BadTime { count }));
+    let was_counter = match kind {
+        Kind::Guessed => measure.may_be_counter() && counter::is_counter(&samples),
+        Kind::Counter => true,
+        Kind::Gauge => false,
+    };
+    if was_counter {
+        let count = counter::resets(&samples);
+        flaws.extend((count > 0).then_some(Flaw::CounterReset { count }));
+        samples = counter::rates(&samples);
+    }
+    let (min, max) = measure.bounds();
+    flaws.extend(tidy::bound(&mut samples, min, max));
+    // Said, but kept: which of both units is right is not known here.
+    if let Some(change) = unit_change::find(&samples).filter(|_| !was_counter) {
+        let (at, factor) = (samples[change.index].at, change.factor);
+        flaws.push(Flaw::UnitChanged { at, factor });
+    }
+    let unit = match measure.unit() {
+        "" if was_counter => format!("{unit}/s"),
+        "" => unit,
+        unit => unit.to_owned(),
+    };
+    let points = samples.iter().map(|sample| (sample.at.0, sample.value)).collect();
+    let measured =
+        Measured { zone, measure: measure.to_string(), unit, source, fold: fold(&measure), points };
+    Tidied { measured, was_counter, flaws }
+}
+
+fn fold(measure: &Measure) -> Fold {
+    match measure {
+        Measure::Up | Measure::Count => Fold::Least,
+        _ => Fold::Mean,
+    }
+}
+
+/// Puts recordings into the history, all or none of them; says of each what became of it.
+///
+/// # Errors
+/// The history cannot be written.
+pub fn put(history: &mut History, tidied: &[Tidied]) -> Result<Vec<Taken>, Error> {
+    let measured: Vec<Measured> = tidied.iter().map(|one| one.measured.clone()).collect();
+    history.put_series(&measured)
+}
+
+/// What the history knows of one measure in one zone, from a time up to before another.
+///
+/// # Errors
+/// The history cannot be read.
+pub fn read(
+    history: &mut History,
+    zone: &str,
+    measure: &Measure,
+    range: Range<Timestamp>,
+) -> Result<Recording, Error> {
+    let points = history.samples(zone, measure.name(), range.start.0..range.end.0)?;
+    let sample = |(at, value): Point| Sample { at: Timestamp(at), value };
+    let samples = points.into_iter().map(sample).collect();
+    Ok(Recording { zone: zone.to_owned(), measure: measure.clone(), samples })
+}
+
+/// Any time at all.
+pub const EVER: Range<Timestamp> = Timestamp(i64::MIN)..Timestamp(i64::MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn incoming(measure: &str, values: &[f64], kind: Kind) -> Incoming {
+        let at = |i: usize| Timestamp(1_700_000_000_000_000 + i as i64 * 60_000_000);
+        let samples = values.iter().enumerate().map(|(i, &value)| Sample { at: at(i), value });
+        let measure = measure.parse().unwrap();
+        let recording = Recording { zone: "z".into(), measure, samples: samples.collect() };
+        Incoming { recording, unit: "apples".into(), source: "test".into(), kind }
+    }
+
+    const LATEST: Timestamp = Timestamp(1_800_000_000_000_000);
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut history = History::open(&dir.path().join("history.db")).unwrap();
+        let given = incoming("cpu", &[0.1, 0.2, 0.3], Kind::Guessed);
+        put(&mut history, &[tidied(given.clone(), LATEST)]).unwrap();
+        assert_eq!(read(&mut history, "z", &Measure::Cpu, EVER).unwrap(), given.recording);
+        let summary = &history.series().unwrap()[0];
+        assert_eq!((summary.unit.as_str(), summary.source.as_str()), ("share", "test"));
+    }
+
+    #[test]
+    fn a_counter_goes_in_as_its_change_per_second() {
+        let totals: Vec<f64> = (0..40).map(|i| f64::from(i) * 120.0).collect();
+        let guessed = tidied(incoming("network_in", &totals, Kind::Guessed), LATEST);
+        assert!(guessed.was_counter);
+        assert_eq!(guessed.measured.points.len(), 39);
+        assert!(guessed.measured.points.iter().all(|point| point.1 == 2.0));
+        let gauge = tidied(incoming("network_in", &totals, Kind::Gauge), LATEST);
+        assert_eq!(gauge.measured.points.len(), 40);
+        let told = tidied(incoming("eaten", &[0.0, 60.0], Kind::Counter), LATEST);
+        assert_eq!(told.measured.unit, "apples/s");
+        assert_eq!(told.measured.points[0].1.to_bits(), 1.0_f64.to_bits());
+    }
+
+    #[test]
+    fn the_future_was_not_measured() {
+        let early = Timestamp(1_700_000_000_000_000);
+        let given = tidied(incoming("cpu", &[0.1, 0.2, 0.3], Kind::Guessed), early);
+        assert_eq!(given.measured.points.len(), 1);
+        assert_eq!(given.flaws, [Flaw::BadTime { count: 2 }]);
+    }
+}
