@@ -21,6 +21,7 @@ pub mod demand;
 pub mod dependence;
 pub mod feature;
 pub mod forecast;
+pub mod free;
 pub mod grid;
 pub mod hazard;
 pub mod horizon;

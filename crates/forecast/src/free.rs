@@ -1,0 +1,241 @@
+//! Quantiles of an amount that is free or used: cpu, memory, network, disk.
+//!
+//! A stream like [`crate::predictor`]: values go in, step by step, and quantiles of any later step
+//! within a day or more come out; what is asked at a step can only be answered from that step and
+//! those before. Knows amounts, not what they are of.
+//!
+//! Reading order: this file, `expert` (who says what), `track` (whom to believe, and how wide),
+//! then `past`, `line`, `boosted`, [`levels`].
+
+pub mod backtest;
+mod boosted;
+mod expert;
+pub mod levels;
+mod line;
+mod past;
+mod track;
+
+use crate::boost;
+use boosted::{Boosted, Lesson};
+use levels::Quantiles;
+use past::{Clock, Past};
+use track::{Said, Track};
+
+/// Minutes ahead that are learned; between them, forecasts are mixed.
+const ANCHORS: [u32; 9] = [5, 15, 30, 60, 180, 360, 720, 1080, 1440];
+/// Amounts beyond this are not believed.
+const LARGEST: f64 = 1e30;
+/// How far apart the quantiles of what never moved are set, as a share of its size.
+const CONSTANT_DOUBT: f64 = 0.1;
+/// Days of rows that trees are grown on, as far as there is room.
+const ROW_DAYS: usize = 28;
+
+/// How a group of series is forecast.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Seconds from one step to the next.
+    pub step_seconds: u32,
+    /// Of how many steps, up to and with the target, the mean is forecast; 1 for the step itself.
+    pub mean_over: usize,
+    /// The most rows trees are grown on at one horizon.
+    pub rows: usize,
+    /// How trees are grown.
+    pub boost: boost::Settings,
+    /// By what share history must have grown before trees are grown again; at least a day.
+    pub growth: f64,
+}
+
+impl Settings {
+    /// For series of this step.
+    #[must_use]
+    pub fn new(step_seconds: u32) -> Self {
+        let boost = boost::Settings {
+            rounds: 60,
+            rate: 0.08,
+            leaves: 6,
+            leaf_weight: 30.0,
+            l2: 10.0,
+            columns: 0.5,
+            rows: 0.6,
+            seed: 1,
+        };
+        Self { step_seconds: step_seconds.max(1), mean_over: 1, rows: 4000, boost, growth: 0.06 }
+    }
+}
+
+/// The forecaster of a group of series that are sampled together.
+#[derive(Clone, Debug)]
+pub struct FreePredictor {
+    settings: Settings,
+    clock: Clock,
+    strands: Vec<Strand>,
+    lessons: Vec<Lesson>,
+    boosted: Vec<Option<Boosted>>,
+    /// Of how many rows one is kept to learn from.
+    thinned: usize,
+    len: usize,
+    next_fit: usize,
+}
+
+/// A series with all its horizons.
+#[derive(Clone, Debug)]
+struct Strand {
+    past: Past,
+    capacity: Option<f64>,
+    tracks: Vec<Track>,
+}
+
+impl FreePredictor {
+    /// A predictor that has seen nothing, of series with these capacities, where they have one.
+    #[must_use]
+    pub fn new(capacities: &[Option<f64>], settings: Settings) -> Self {
+        let step = settings.step_seconds.max(1);
+        let day = (86_400 / step as usize).max(1);
+        let bin = ((900.0 / f64::from(step)).round() as usize).max(1);
+        let stride = bin * capacities.len().div_ceil(12).max(1);
+        let clock = Clock { day, mean_over: settings.mean_over.max(1), bin, stride };
+        let mut steps: Vec<usize> = ANCHORS
+            .iter()
+            .map(|&minutes| (f64::from(minutes * 60) / f64::from(step)).round() as usize)
+            .filter(|&k| k > 0 && k >= clock.mean_over)
+            .collect();
+        steps.dedup();
+        let strand = |&capacity: &Option<f64>| Strand {
+            past: Past::new(clock),
+            capacity: capacity.filter(|c| c.is_finite()),
+            tracks: steps.iter().map(|&k| Track::new(k, clock)).collect(),
+        };
+        let all = capacities.len() * clock.origins(ROW_DAYS);
+        Self {
+            lessons: vec![Lesson::new(boosted::WIDTH, settings.rows); steps.len()],
+            boosted: vec![None; steps.len()],
+            strands: capacities.iter().map(strand).collect(),
+            thinned: all.div_ceil(settings.rows.max(1)).max(1),
+            settings,
+            clock,
+            len: 0,
+            next_fit: day,
+        }
+    }
+
+    /// The next step of every series: its amount, none where it is not known.
+    pub fn observe(&mut self, amounts: &[Option<f64>]) {
+        let t = self.len;
+        self.len += 1;
+        for (i, strand) in self.strands.iter_mut().enumerate() {
+            let amount = amounts.get(i).copied().flatten();
+            let amount = amount.filter(|a| a.is_finite() && a.abs() < LARGEST);
+            strand.past.push(amount.unwrap_or(f64::NAN));
+            let value = strand.past.at(t);
+            for (j, track) in strand.tracks.iter_mut().enumerate() {
+                let Some(resolved) = track.resolve(t, value, &strand.past) else { continue };
+                let origin = (t - track.k) / self.clock.stride;
+                if (origin + i).is_multiple_of(self.thinned) {
+                    self.lessons[j].push(&resolved.row, resolved.target);
+                }
+            }
+        }
+        if t >= self.next_fit {
+            self.refit();
+        }
+        for i in 0..self.strands.len() {
+            if (t / self.clock.bin + i).is_multiple_of(self.clock.stride / self.clock.bin)
+                && t.is_multiple_of(self.clock.bin)
+                && !self.strands[i].past.at(t).is_nan()
+            {
+                self.keep_origin(i, t);
+            }
+        }
+    }
+
+    /// Grows all trees on what is known now. [`FreePredictor::observe`] does so by itself as history
+    /// grows.
+    pub fn refit(&mut self) {
+        let settings = &self.settings.boost;
+        for (lesson, boosted) in self.lessons.iter().zip(&mut self.boosted) {
+            if lesson.len() as f64 >= 2.0 * settings.leaf_weight {
+                *boosted = Some(Boosted::fit(lesson, settings));
+            }
+        }
+        let grown = (self.len as f64 * self.settings.growth) as usize;
+        self.next_fit = self.len + self.clock.day.max(grown);
+    }
+
+    /// Quantiles of a series `k` steps after the last; none before anything is known of it.
+    #[must_use]
+    pub fn quantiles(&self, i: usize, k: usize) -> Option<Quantiles> {
+        let strand = self.strands.get(i)?;
+        let k = k.max(1);
+        let after = strand.tracks.iter().position(|track| track.k >= k);
+        let after = after.unwrap_or(strand.tracks.len().checked_sub(1)?);
+        let mut quantiles = self.at_anchor(strand, after, k)?;
+        let far = strand.tracks[after].k;
+        if let Some(before) = after.checked_sub(1)
+            && k < far
+        {
+            let near = strand.tracks[before].k as f64;
+            let part = (k as f64 / near).ln() / (far as f64 / near).ln();
+            let other = self.at_anchor(strand, before, k)?;
+            quantiles.iter_mut().zip(other).for_each(|(q, o)| *q = *q * part + o * (1.0 - part));
+        }
+        strand.doubt(&mut quantiles);
+        Some(strand.bounded(quantiles))
+    }
+
+    /// Names of the experts, and what each weighs for a series at each horizon, in minutes.
+    #[must_use]
+    pub fn weights(&self, i: usize) -> Vec<(u32, Vec<(&'static str, f64)>)> {
+        let Some(strand) = self.strands.get(i) else { return Vec::new() };
+        let minutes = |k: usize| (k as u64 * u64::from(self.settings.step_seconds) / 60) as u32;
+        let of = |track: &Track| {
+            (minutes(track.k), expert::NAMES.into_iter().zip(track.weights()).collect())
+        };
+        strand.tracks.iter().map(of).collect()
+    }
+
+    fn at_anchor(&self, strand: &Strand, j: usize, k: usize) -> Option<Quantiles> {
+        let (said, _) = self.say(strand, j, k)?;
+        Some(strand.tracks[j].stretch(&said.blend))
+    }
+
+    fn say(&self, strand: &Strand, j: usize, k: usize) -> Option<(Said, Vec<f32>)> {
+        let track = &strand.tracks[j];
+        let outlook = track.outlook(&strand.past, self.clock, k)?;
+        let mut row = Vec::with_capacity(boosted::WIDTH);
+        boosted::row(&strand.past, self.clock, k, &outlook, &mut row);
+        let boosted = self.boosted[j].as_ref().map(|boosted| boosted.at(&row, &outlook));
+        let said = track.say(&strand.past, strand.past.len() - 1 + k, outlook, boosted);
+        Some((said, row))
+    }
+
+    fn keep_origin(&mut self, i: usize, t: usize) {
+        for j in 0..self.strands[i].tracks.len() {
+            let k = self.strands[i].tracks[j].k;
+            if let Some((said, row)) = self.say(&self.strands[i], j, k) {
+                self.strands[i].tracks[j].keep(t, said, row);
+            }
+        }
+    }
+}
+
+impl Strand {
+    /// What never moved may yet: its quantiles are set apart by a share of its size.
+    fn doubt(&self, quantiles: &mut Quantiles) {
+        let (least, most) = self.past.range();
+        if most > least {
+            return;
+        }
+        let size = self.capacity.map_or(least.abs(), f64::abs).max(1.0);
+        for (i, q) in quantiles.iter_mut().enumerate() {
+            *q += CONSTANT_DOUBT * size * (levels::level(i) - 0.5);
+        }
+    }
+
+    /// Not below 0 where it never was, and never above capacity.
+    fn bounded(&self, mut quantiles: Quantiles) -> Quantiles {
+        let least = if self.past.range().0 >= 0.0 { 0.0 } else { f64::NEG_INFINITY };
+        let most = self.capacity.unwrap_or(f64::INFINITY).max(least);
+        quantiles.iter_mut().for_each(|q| *q = q.clamp(least, most));
+        quantiles
+    }
+}

@@ -1,0 +1,168 @@
+//! Quantiles of amounts as a stream: they cannot read ahead, stay ordered and finite whatever comes
+//! in, find a planted season, and cover what they say.
+#![expect(clippy::unwrap_used, reason = "tests panic where something is not as they say")]
+
+use forecast::free::backtest::{self, HORIZONS, Recorded};
+use forecast::free::levels::{LEVELS, Quantiles};
+use forecast::free::{FreePredictor, Settings};
+use forecast::seed::Stream;
+use proptest::prelude::*;
+
+const STEP: u32 = 900;
+const DAY: usize = 96;
+
+/// Fewer trees: what is tested here does not hang on how good they are.
+fn quick() -> Settings {
+    let mut settings = Settings::new(STEP);
+    settings.boost.rounds = 10;
+    settings.rows = 1000;
+    settings
+}
+
+fn fed(amounts: &[Option<f64>]) -> FreePredictor {
+    let mut predictor = FreePredictor::new(&[None], quick());
+    amounts.iter().for_each(|&amount| predictor.observe(&[amount]));
+    predictor
+}
+
+fn fan(predictor: &FreePredictor) -> Vec<Quantiles> {
+    [1, 2, 4, 11, 40, 96].iter().map(|&k| predictor.quantiles(0, k).unwrap()).collect()
+}
+
+fn is_sound(quantiles: &Quantiles) -> bool {
+    quantiles.iter().all(|q| q.is_finite()) && quantiles.windows(2).all(|q| q[0] <= q[1])
+}
+
+/// A day's wave with noise of this size.
+fn wave(days: usize, noise: f64, seed: u64) -> Vec<Option<f64>> {
+    let mut stream = Stream::new(seed);
+    let at = |t: usize| (t as f64 / DAY as f64 * std::f64::consts::TAU).sin();
+    (0..days * DAY)
+        .map(|t| {
+            let normal: f64 = (0..12).map(|_| stream.uniform()).sum::<f64>() - 6.0;
+            Some(50.0 + 20.0 * at(t) + noise * normal)
+        })
+        .collect()
+}
+
+fn recorded(amounts: Vec<Option<f64>>) -> Recorded {
+    Recorded { name: "made".to_owned(), step_seconds: STEP, amounts, capacity: None }
+}
+
+#[test]
+fn forecasts_are_the_same_to_the_last_bit_when_what_came_later_is_removed() {
+    let whole = wave(9, 3.0, 1);
+    let mut predictor = FreePredictor::new(&[None], quick());
+    let mut said = Vec::new();
+    for (t, &amount) in whole.iter().enumerate() {
+        predictor.observe(&[amount]);
+        if t % 200 == 199 {
+            said.push((t, fan(&predictor)));
+        }
+    }
+    for (t, before) in said {
+        for (a, b) in before.iter().flatten().zip(fan(&fed(&whole[..=t])).iter().flatten()) {
+            assert_eq!(a.to_bits(), b.to_bits(), "at step {t}");
+        }
+    }
+}
+
+#[test]
+fn a_planted_season_is_forecast_better_than_by_every_baseline() {
+    // Noise that lasts some hours: neither the last value nor the hour of the day is all.
+    let mut stream = Stream::new(3);
+    let mut drift = 0.0;
+    let amounts = wave(16, 0.5, 2).into_iter().map(|amount| {
+        drift = 0.95 * drift + 2.0 * (stream.uniform() - 0.5);
+        amount.map(|amount| amount + drift)
+    });
+    let outcome = backtest::run(&recorded(amounts.collect())).unwrap();
+    for (cells, hours) in outcome.cells.iter().zip(HORIZONS) {
+        let wql: Vec<f64> = cells.iter().map(backtest::Sums::wql).collect();
+        assert!(cells[0].rows > 100);
+        assert!(wql[0] < wql[1] * 1.02, "{hours} h: {wql:?}");
+        assert!(wql[0] < wql[2].min(wql[3]) * 1.02, "{hours} h: {wql:?}");
+        if hours > 1 && hours < 24 {
+            assert!(wql[0] < 0.6 * wql[1], "{hours} h: {wql:?}");
+        }
+    }
+}
+
+#[test]
+fn eight_in_ten_fall_within_the_interval_also_where_the_spread_doubles() {
+    for grows in [1.0, 2.0] {
+        let mut amounts = wave(10, 3.0, 4);
+        amounts.extend(wave(10, 3.0 * grows, 5));
+        let outcome = backtest::run(&recorded(amounts)).unwrap();
+        let covered: f64 = outcome.cells.iter().map(|cells| cells[0].coverage()).sum();
+        let covered = covered / HORIZONS.len() as f64;
+        assert!((0.74..0.87).contains(&covered), "{covered} where it grows by {grows}");
+    }
+}
+
+#[test]
+fn what_was_never_negative_is_not_forecast_so_and_nothing_exceeds_capacity() {
+    let mut predictor = FreePredictor::new(&[Some(10.0), None], quick());
+    let mut stream = Stream::new(6);
+    for _ in 0..5 * DAY {
+        let spike = if stream.uniform() < 0.05 { 10.0 } else { 0.0 };
+        predictor.observe(&[Some(spike), Some(-spike)]);
+    }
+    for k in [1, 7, 50, 96] {
+        assert!(predictor.quantiles(0, k).unwrap().iter().all(|q| (0.0..=10.0).contains(q)));
+        assert!(predictor.quantiles(1, k).unwrap()[0] < 0.0);
+    }
+}
+
+#[test]
+fn what_was_seen_for_an_hour_or_never_moved_is_not_forecast_for_sure() {
+    assert_eq!(FreePredictor::new(&[None], quick()).quantiles(0, 1), None);
+    for steps in [1, 4, 3 * DAY] {
+        let predictor = fed(&vec![Some(8.0); steps]);
+        for quantiles in fan(&predictor) {
+            assert!(is_sound(&quantiles));
+            assert!(quantiles[LEVELS - 1] - quantiles[0] > 0.1, "after {steps}: {quantiles:?}");
+        }
+    }
+}
+
+#[test]
+fn a_change_of_unit_is_followed_within_hours() {
+    let mut amounts = wave(6, 1.0, 7);
+    amounts.extend(wave(1, 1.0, 8).into_iter().map(|amount| amount.map(|a| a * 1024.0)));
+    for quantiles in fan(&fed(&amounts)).iter().take(3) {
+        assert!(quantiles[LEVELS - 1] > 10_000.0, "{quantiles:?}");
+    }
+}
+
+fn amounts() -> impl Strategy<Value = Vec<Option<f64>>> {
+    let one = prop_oneof![
+        3 => (0.0..100.0_f64).prop_map(Some),
+        2 => Just(None),
+        2 => Just(Some(0.0)),
+        1 => Just(Some(f64::NAN)),
+        1 => Just(Some(f64::INFINITY)),
+        1 => (-30..30_i32).prop_map(|e| Some(10_f64.powi(e))),
+        1 => (-1e6..0.0_f64).prop_map(Some),
+    ];
+    // Stretches of the same, so that there are long gaps and long rests.
+    prop::collection::vec((one, 1_usize..80), 1..25).prop_map(|runs| {
+        runs.into_iter().flat_map(|(amount, n)| std::iter::repeat_n(amount, n)).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whatever_comes_in_quantiles_are_finite_and_ascend(amounts in amounts()) {
+        let predictor = fed(&amounts);
+        let is_known = |a: &Option<f64>| a.is_some_and(|a| a.is_finite() && a.abs() < 1e30);
+        for k in [1, 3, 4, 20, 96, 300] {
+            match predictor.quantiles(0, k) {
+                Some(quantiles) => prop_assert!(is_sound(&quantiles), "{quantiles:?}"),
+                None => prop_assert!(!amounts.iter().any(is_known)),
+            }
+        }
+    }
+}
