@@ -8,7 +8,7 @@
 //! [`target`], [`series`]; then what it is made of: [`track`], [`table`], [`hazard`], [`feature`],
 //! [`learned`], [`blend`]; [`logistic`] and [`boost`] are the learners. [`backtest`] replays a past
 //! and [`score`] says how good it was. What is known besides a zone's past is in [`covariates`]:
-//! [`local_clock`], [`calendar`], [`regressor`]. [`recording`] and [`grid`] turn what was measured,
+//! [`local_clock`], [`calendar`], [`regressor`]. [`free`] forecasts amounts. [`recording`] and [`grid`] turn what was measured,
 //! with all its flaws, into steps.
 
 pub mod backtest;

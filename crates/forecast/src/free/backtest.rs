@@ -81,11 +81,11 @@ pub struct Outcome {
     pub weights: Vec<(u32, Vec<(&'static str, f64)>)>,
 }
 
-/// Tests a series.
+/// Tests the forecasts that these settings make of a series; of each hour its mean.
 ///
 /// # Errors
 /// It is too short.
-pub fn run(recorded: &Recorded) -> Result<Outcome, Error> {
+pub fn run(recorded: &Recorded, settings: Settings) -> Result<Outcome, Error> {
     let an_hour = (3600 / recorded.step_seconds.max(1) as usize).max(1);
     let hours = hours_of(&recorded.amounts, an_hour);
     if hours.iter().filter(|hour| hour.is_some()).count() < 72 {
@@ -93,7 +93,8 @@ pub fn run(recorded: &Recorded) -> Result<Outcome, Error> {
     }
     let cut = hours.len() * 6 / 10;
     let errors = HORIZONS.map(|h| Baseline::ALL.map(|b| b.errors(&hours[..cut], h)));
-    let settings = Settings { mean_over: an_hour, ..Settings::new(recorded.step_seconds) };
+    let step_seconds = recorded.step_seconds;
+    let settings = Settings { step_seconds, mean_over: an_hour, ..settings };
     let mut predictor = FreePredictor::new(&[recorded.capacity], settings);
     let mut cells = [[Sums::default(); FORECASTERS.len()]; HORIZONS.len()];
     for i in 0..hours.len() {
