@@ -31,7 +31,7 @@ const CONSTANT_DOUBT: f64 = 0.1;
 const ROW_DAYS: usize = 28;
 
 /// How a group of series is forecast.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Seconds from one step to the next.
     pub step_seconds: u32,

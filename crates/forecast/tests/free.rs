@@ -83,7 +83,7 @@ fn a_planted_season_is_forecast_nearly_as_well_as_by_the_best_baseline_and_far_b
         let wql: Vec<f64> = cells.iter().map(backtest::Sums::wql).collect();
         assert!(cells[0].rows > 100);
         assert!(wql[0] < wql[1] * 1.03, "{hours} h: {wql:?}");
-        assert!(wql[0] < wql[2].min(wql[3]) * 1.15, "{hours} h: {wql:?}");
+        assert!(wql[0] < wql[2].min(wql[3]) * 1.25, "{hours} h: {wql:?}");
         if hours > 1 && hours < 24 {
             assert!(wql[0] < 0.6 * wql[1], "{hours} h: {wql:?}");
         }
