@@ -85,7 +85,7 @@ fn site(zones: &[&[u32]]) -> Site {
         images: Vec::new(),
     };
     let zones = zones.iter().enumerate().map(zone).collect();
-    Site { zones, links: Vec::new(), policy: Policy::balanced() }
+    Site { zones, links: Vec::new(), policy: Policy::balanced(), outages: Vec::new() }
 }
 
 /// A small graph in which ids say nothing about the order.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim::lab::job::{Terms, Unfit};
-use sim::lab::{Contender, Experiment, Score, Workload, random_starts};
+use sim::lab::{Contender, Experiment, GIVE_UP, Score, Workload, random_starts};
 use sim::trace::Trace;
 use sim::{Delay, Link, Steps, VirtualSite, VirtualZone};
 use spec::resources::MilliCpus;
@@ -246,6 +246,7 @@ fn experiment(counts: Vec<u32>, deadline: Option<Duration>) -> Experiment {
         is_safe: vec![false, true],
         deadline,
         job: None,
+        give_up: GIVE_UP,
         runtime_sigma: 0.0,
         seed: 1,
     }

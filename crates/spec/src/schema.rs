@@ -70,6 +70,13 @@ pub fn site() -> Value {
             "bandwidth": bytes("bytes a second"),
             "price_per_gb": about("money for 10^9 bytes", amount()),
         })), &["between"]))),
+        "outages": about("when whole regions are gone, for simulation", list_of(object(fields(json!({
+            "region": about("as in the location of zones", text()),
+            "every": duration("from the end of one to the begin of the next, on average"),
+            "lasts": duration("on average"),
+            "tail": about("exponent of the tail of its length, default 1.5", amount()),
+            "seed": about("where chance comes from", json!({"type": "integer", "minimum": 0})),
+        })), &["region", "every", "lasts"]))),
         "policy": about("what the dispatcher prefers", one_of([
             json!({"enum": Policy::NAMES}),
             object(fields(json!({
@@ -197,9 +204,35 @@ fn zone() -> Value {
             "wrap": about("words around the command, with {image}, {folder}, {project}", list_of(scalar())),
             "resolve": about("prints what {image} stands for, such as its digest", list_of(scalar())),
         })), &["wrap"]))),
-        "trace": about("recorded availability, for simulation", text()),
+        "trace": about("recorded or made availability, for simulation", one_of([text(), runs(), daily()])),
     });
     object(fields(zone), &["pools"])
+}
+
+fn runs() -> Value {
+    let known = json!({
+        "kind": json!({"enum": ["runs"]}),
+        "up": duration("how long it is there, on average"),
+        "down": duration("how long it is gone, on average"),
+        "tail": about("exponent of the tail of both, default 1.5", amount()),
+        "seed": about("where chance comes from", json!({"type": "integer", "minimum": 0})),
+        "length": duration("before it begins again; default 720h"),
+    });
+    object(fields(known), &["kind", "up", "down"])
+}
+
+fn daily() -> Value {
+    let count = |words| about(words, json!({"type": "integer", "minimum": 0}));
+    let known = json!({
+        "kind": json!({"enum": ["daily"]}),
+        "most": count("that can be held, default 1"),
+        "least": count("that can be held, default 0"),
+        "busiest": duration("when the least is reached, from midnight; default 14h"),
+        "noise": count("what is added or taken at random, at most; default 0"),
+        "seed": count("where chance comes from"),
+        "length": duration("before it begins again; default 720h"),
+    });
+    object(fields(known), &["kind"])
 }
 
 fn pool() -> Value {

@@ -1,11 +1,15 @@
 //! The Resource Pool: zones and pools, with their location, price and failure domains.
 
+mod trace;
+
 use serde::{Deserialize, Serialize};
 
 use crate::assemble::compile_glob;
 use crate::id::ZoneId;
 use crate::resources::Resources;
 use crate::units::{Bytes, Duration};
+
+pub use trace::{Generated, GeneratedKind, Outages, TraceSource};
 
 /// All places a run may use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +20,9 @@ pub struct Site {
     pub links: Vec<Link>,
     /// Which weights the dispatcher uses.
     pub policy: Policy,
+    /// When whole regions are gone, for simulation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outages: Vec<Outages>,
 }
 
 /// A place with one price and one fate over time.
@@ -31,8 +38,8 @@ pub struct Zone {
     pub domains: Domains,
     /// Like resources, in the order of the file.
     pub pools: Vec<Pool>,
-    /// Recorded availability, for simulation.
-    pub trace: Option<String>,
+    /// Recorded or made availability, for simulation.
+    pub trace: Option<TraceSource>,
     /// Words around every command of this zone; see [`wrap`](crate::wrap).
     pub wrap: Vec<String>,
     /// Which images commands can run in, and how, in the order of the file.
@@ -174,7 +181,12 @@ impl Site {
             wrap: Vec::new(),
             images: Vec::new(),
         };
-        Self { zones: vec![zone], links: Vec::new(), policy: Policy::balanced() }
+        Self {
+            zones: vec![zone],
+            links: Vec::new(),
+            policy: Policy::balanced(),
+            outages: Vec::new(),
+        }
     }
 
     /// The zone with this id.

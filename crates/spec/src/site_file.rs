@@ -5,6 +5,7 @@
 
 mod pool;
 mod render;
+pub(crate) mod trace;
 mod wraps;
 
 use std::ops::Range;
@@ -22,7 +23,7 @@ use crate::units::{Bytes, Duration};
 /// The version of the format that is read.
 pub const VERSION: i64 = 1;
 
-pub(crate) const FIELDS: [&str; 4] = ["foreshard", "zones", "links", "policy"];
+pub(crate) const FIELDS: [&str; 5] = ["foreshard", "zones", "links", "policy", "outages"];
 pub(crate) const ZONE_FIELDS: [&str; 7] =
     ["backend", "location", "domains", "pools", "wrap", "images", "trace"];
 pub(crate) const LOCATION_FIELDS: [&str; 2] = ["region", "zone"];
@@ -89,7 +90,8 @@ impl Reader {
         let zones = self.zones(&fields);
         let links = self.links(&fields, &zones);
         let policy = fields.get("policy").and_then(|node| self.policy(node));
-        Some(Site { zones, links, policy: policy.unwrap_or_else(Policy::balanced) })
+        let outages = self.outages(&fields, &zones);
+        Some(Site { zones, links, policy: policy.unwrap_or_else(Policy::balanced), outages })
     }
 
     fn zones(&mut self, fields: &Fields<'_, '_>) -> Vec<Zone> {
@@ -116,7 +118,7 @@ impl Reader {
             location,
             domains,
             pools,
-            trace: self.text(&fields, "trace"),
+            trace: self.trace(&fields),
             wrap: self.zone_wrap(&fields),
             images: self.images(&fields),
         })

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use spec::ZoneId;
 use spec::diagnostic::{Diagnostic, Source};
 use spec::resources::{MilliCpus, Resources};
-use spec::site::{Backend, Domains, ImageRule, Link, Location, Policy, Pool, Site, Weights, Zone};
+use spec::site::{
+    Backend, Domains, Generated, GeneratedKind, ImageRule, Link, Location, Outages, Policy, Pool,
+    Site, TraceSource, Weights, Zone,
+};
 use spec::site_file::{parse, render};
 use spec::units::{Bytes, Duration};
 
@@ -76,6 +79,52 @@ policy: {name: thrifty, weights: {price: 2, finish: 0.5}}
     assert_eq!((site.links[0].from, site.links[0].to), (ZoneId(1), ZoneId(0)));
     assert_eq!(site.links[0].bandwidth, Bytes(50_000_000));
     assert_eq!(site.policy.weights, Weights { price: 2.0, finish: 0.5, ..Weights::ZERO });
+    assert_eq!(zone.trace, Some(TraceSource::File("traces/a.json".to_owned())));
+}
+
+#[test]
+fn availability_can_be_made_instead_of_recorded() {
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    let site = read(
+        "foreshard: 1
+zones:
+  a: {location: {region: east}, pools: &p {m: {cpus: 1, memory: 1GiB}}, trace: {kind: runs, up: 2h, down: 30m, seed: 7}}
+  b: {pools: *p, trace: {kind: daily, most: 9, least: 3, length: 7d}}
+outages: [{region: east, every: 5d, lasts: 2h, tail: 2}]
+",
+    );
+    let runs = GeneratedKind::Runs { up: hours(2), down: Duration::from_secs(1_800), tail: 1.5 };
+    let made = |kind, seed, length| Some(TraceSource::Generated(Generated { kind, seed, length }));
+    assert_eq!(site.zones[0].trace, made(runs, 7, hours(720)));
+    let daily = GeneratedKind::Daily { most: 9, least: 3, busiest: hours(14), noise: 0 };
+    assert_eq!(site.zones[1].trace, made(daily, 1, hours(168)));
+    let region = "east".to_owned();
+    let outages = Outages { region, every: hours(120), lasts: hours(2), tail: 2.0, seed: 1 };
+    assert_eq!(site.outages, [outages]);
+}
+
+#[test]
+fn mistakes_in_what_is_made_are_told_with_their_lines() {
+    let text = "foreshard: 1
+zones:
+  a: {pools: &p {m: {cpus: 1, memory: 1GiB}}, trace: {kind: rnus, up: 2h}}
+  b: {pools: *p, trace: {kind: runs, up: 2h, tail: 1}}
+  c: {pools: *p, trace: {kind: daily, most: 2, least: 3, top: 4}}
+  d: {pools: *p, trace: {up: 2h}}
+outages:
+  - {region: west, every: 1d, lasts: 0s}
+";
+    let expected = [
+        "3: `kind: rnus` must be one of runs, daily (did you mean `runs`?)",
+        "4: `down` is missing: how long, on average (write `down: 30m`)",
+        "4: `tail: 1` must lie between 1.05 and 100 ()",
+        "5: `least: 3` is more than `most: 2` (raise `most`, or lower it)",
+        "5: a trace of kind `daily` has no field `top` (fields are kind, seed, length, most, least, busiest, noise)",
+        "6: a trace that is made needs a `kind` (write `trace: {kind: runs, up: 2h, down: 30m}`, or the path of a file)",
+        "8: no zone is in the region `west` (name one that stands as `region` in the `location` of a zone)",
+        "8: `lasts: 0s` must be at least a second ()",
+    ];
+    assert_eq!(mistakes(text), expected);
 }
 
 #[test]
@@ -188,11 +237,29 @@ prop_compose! {
     }
 }
 
+fn trace() -> impl Strategy<Value = TraceSource> {
+    let runs = (1_u64..1 << 30, 1_u64..1 << 30, 0_u64..1 << 60).prop_map(|(up, down, seed)| {
+        let (up, down) = (Duration(up + 1_000_000), Duration(down + 1_000_000));
+        let kind = GeneratedKind::Runs { up, down, tail: 1.75 };
+        TraceSource::Generated(Generated { kind, seed, length: Duration(down.0 * 7) })
+    });
+    let daily = (0_u32..50, 0_u32..50, 0_u64..1 << 40).prop_map(|(least, more, busiest)| {
+        let kind = GeneratedKind::Daily {
+            most: least + more,
+            least,
+            busiest: Duration(busiest),
+            noise: more,
+        };
+        TraceSource::Generated(Generated { kind, seed: busiest, length: Duration(86_400_000_000) })
+    });
+    prop_oneof![word().prop_map(TraceSource::File), runs, daily]
+}
+
 prop_compose! {
     fn zone()(
         name in name(), slurm in any::<bool>(), texts in proptest::collection::vec(word(), 6),
         mut pools in proptest::collection::vec(pool(), 1..3),
-        trace in proptest::option::of(word()), wrap in proptest::collection::vec(plain_word(), 0..3),
+        trace in proptest::option::of(trace()), wrap in proptest::collection::vec(plain_word(), 0..3),
         mut images in proptest::collection::vec(image_rule(), 0..3),
     ) -> Zone {
         let mut text = texts.into_iter();
@@ -217,7 +284,10 @@ prop_compose! {
         let link = Link { from: ZoneId(1), to: ZoneId(0), latency: Duration(latency), bandwidth: Bytes(bandwidth), price_per_gb };
         let links = if zones.len() > 1 { vec![link] } else { Vec::new() };
         let weights = Weights { price: weight, finish: 1.0, ..Weights::ZERO };
-        Site { zones, links, policy: Policy { name: policy, weights } }
+        let region = zones[0].location.region.clone();
+        let outages = Outages { region, every: Duration(latency + 1_000_000), lasts: Duration(5_000_000), tail: 1.25, seed: bandwidth };
+        let outages = if outages.region.is_empty() { Vec::new() } else { vec![outages] };
+        Site { zones, links, policy: Policy { name: policy, weights }, outages }
     }
 }
 

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use report::quantity::Seconds;
 use serde::Serialize;
-use spec::site::{Backend, Domains, ImageRule, Link, Location, Policy, Pool, Zone};
+use serde_json::json;
+use spec::site::{
+    Backend, Domains, Generated, GeneratedKind, ImageRule, Link, Location, Policy, Pool,
+    TraceSource, Zone,
+};
 use spec::{Bytes, Site, site_file};
 
 use crate::args::SiteShow;
@@ -46,7 +50,7 @@ struct ToldZone<'a> {
     location: &'a Location,
     domains: &'a Domains,
     pools: Vec<ToldPool<'a>>,
-    trace: Option<&'a str>,
+    trace: Option<serde_json::Value>,
     wrap: &'a [String],
     images: &'a [ImageRule],
 }
@@ -98,11 +102,31 @@ impl<'a> ToldZone<'a> {
             location: &zone.location,
             domains: &zone.domains,
             pools: zone.pools.iter().map(ToldPool::of).collect(),
-            trace: zone.trace.as_deref(),
+            trace: zone.trace.as_ref().map(told_trace),
             wrap: &zone.wrap,
             images: &zone.images,
         }
     }
+}
+
+/// The path, or what it is made with.
+fn told_trace(trace: &TraceSource) -> serde_json::Value {
+    let Generated { kind, seed, length } = match trace {
+        TraceSource::File(path) => return path.as_str().into(),
+        TraceSource::Generated(made) => made,
+    };
+    let mut told = match kind {
+        GeneratedKind::Runs { up, down, tail } => json!({
+            "kind": "runs", "up_seconds": Seconds(*up), "down_seconds": Seconds(*down), "tail": tail,
+        }),
+        GeneratedKind::Daily { most, least, busiest, noise } => json!({
+            "kind": "daily", "most": most, "least": least, "busiest_seconds": Seconds(*busiest),
+            "noise": noise,
+        }),
+    };
+    told["seed"] = json!(seed);
+    told["length_seconds"] = json!(Seconds(*length));
+    told
 }
 
 impl<'a> ToldPool<'a> {

@@ -143,6 +143,29 @@ fn traces_that_are_not_beside_the_site_are_found_where_data_is() {
 }
 
 #[test]
+fn availability_is_made_from_a_seed_and_outages_take_whole_regions() {
+    let stage = stage();
+    let made = "{kind: runs, up: 4h, down: 1h, seed: 3}";
+    stage.write("site.yaml", &SITE.replace("spot.csv", made));
+    let line = "simulate w.yaml --site site.yaml --policy warm-pool --starts 4 --json";
+    let args: Vec<&str> = line.split(' ').collect();
+    let once = stage.foreshard(&args).ends(0).out;
+    assert_eq!(once, stage.foreshard(&args).ends(0).out);
+    let region = SITE.replace(
+        "    trace: spot.csv",
+        &format!("    location: {{region: east}}\n    trace: {made}"),
+    );
+    let outages = "outages: [{region: east, every: 1m, lasts: 3000h, tail: 9}]\n";
+    stage.write("site.yaml", &format!("{region}{outages}"));
+    // Nothing but on demand is left: two nodes for a launch, five rounds of 300 s and one of 60 s, after
+    // ten minutes of waiting.
+    let found = stage.foreshard(&args).ends(0).json();
+    assert_eq!(found[0]["policies"][0]["makespan_seconds"]["median"], 600.0 + 60.0 + 1_560.0);
+    stage.write("site.yaml", &SITE.replace("spot.csv", "{kind: runs}"));
+    stage.foreshard(&args).ends(2).says("`up` is missing").says("site.yaml:6");
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_in_words() {
     let stage = stage();
     let told = |rest: &str| {

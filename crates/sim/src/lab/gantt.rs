@@ -3,11 +3,12 @@
 //! As text, a line per zone; as SVG, a row per allocation with a line per slot. Both come from the
 //! timeline of an [`Outcome`]; without one they are empty.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use spec::Timestamp;
 
-use crate::outcome::{Holding, Outcome};
+use crate::outcome::{Bar, Holding, Outcome};
 
 /// A line per zone: `░` launching, `▒` held, `█` at work, `×` preempted.
 #[must_use]
@@ -57,6 +58,10 @@ fn bounds(outcome: &Outcome) -> (Timestamp, Timestamp) {
 /// Above this many rows or bars, the rest is left out, and said to be.
 const ROWS_MAX: usize = 160;
 const BARS_MAX: usize = 20_000;
+/// Gaps below this are not seen, in pixels.
+const GAP_LEAST: f64 = 0.3;
+/// Bars from this length on are told apart, in pixels.
+const ALONE_LEAST: f64 = 3.0;
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = 20.0;
 
@@ -81,6 +86,7 @@ impl Sheet {
         let scale = (self.width - LEFT - RIGHT) / (to.0 - from.0).max(1) as f64;
         let x = |at: Timestamp| LEFT + (at.0 - from.0) as f64 * scale;
         let rows = rows(outcome, zones.len());
+        let bars = by_allocation(outcome);
         let n_slots = outcome.timeline.iter().map(|bar| bar.slot).max().unwrap_or(0) + 1;
         let height = (f64::from(n_slots) * 3.0).clamp(8.0, 26.0);
         let mut n_bars = 0;
@@ -94,7 +100,8 @@ impl Sheet {
                 let up = holding.up.unwrap_or(holding.to);
                 self.rect((x(holding.from), x(up)), (0.0, height), "#f0c36d");
                 self.rect((x(up), x(holding.to)), (0.0, height), "#dbe3ea");
-                self.bars(holding, outcome, &x, height / f64::from(n_slots), &mut n_bars);
+                let bars = bars.get(&holding.allocation).map_or(&[][..], |bars| &bars[..]);
+                self.bars(bars, &x, height / f64::from(n_slots), &mut n_bars);
                 if holding.is_preempted {
                     let at = x(holding.to);
                     self.rect((at - 1.0, at + 1.0), (-1.0, height + 2.0), "#b3261e");
@@ -111,20 +118,29 @@ impl Sheet {
 
     fn bars(
         &mut self,
-        holding: &Holding,
-        outcome: &Outcome,
+        bars: &[&Bar],
         x: &impl Fn(Timestamp) -> f64,
         height: f64,
         n_bars: &mut usize,
     ) {
-        for bar in outcome.timeline.iter().filter(|bar| bar.allocation == holding.allocation) {
+        let mut rest = bars;
+        while let [first, ..] = rest {
+            // Bars of one slot that come out alike and without a gap are drawn as one.
+            let is_next = |(last, next): (&&Bar, &&Bar)| {
+                (next.slot, next.is_done) == (last.slot, last.is_done)
+                    && x(next.from) - x(last.to) < GAP_LEAST
+                    && x(next.to) - x(next.from) < ALONE_LEAST
+            };
+            let n = 1 + rest.iter().zip(&rest[1..]).take_while(|&pair| is_next(pair)).count();
+            let last = rest[n - 1];
+            rest = &rest[n..];
             *n_bars += 1;
             if *n_bars > BARS_MAX {
                 return;
             }
-            let color = if bar.is_done { "#2f6f9f" } else { "#d98880" };
-            let top = f64::from(bar.slot) * height;
-            self.rect((x(bar.from), x(bar.to)), (top, (height - 0.4).max(0.6)), color);
+            let color = if first.is_done { "#2f6f9f" } else { "#d98880" };
+            let top = f64::from(first.slot) * height;
+            self.rect((x(first.from), x(last.to)), (top, (height - 0.4).max(0.6)), color);
         }
     }
 
@@ -134,6 +150,36 @@ impl Sheet {
         self.escaped(text);
         self.out.push_str("</text>\n");
         self.y += 24.0;
+    }
+
+    pub(super) fn small(&mut self, x: f64, y: f64, text: &str) {
+        let _ = write!(self.out, "<text class=\"s\" x=\"{x:.1}\" y=\"{y:.1}\">");
+        self.escaped(text);
+        self.out.push_str("</text>\n");
+    }
+
+    /// A box wherever it is said to be.
+    pub(super) fn box_at(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), color: &str) {
+        let _ = writeln!(
+            self.out,
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"{color}\"/>"
+        );
+    }
+
+    pub(super) fn triangle(&mut self, points: [(f64, f64); 3], color: &str) {
+        let [a, b, c] = points.map(|(x, y)| format!("{x:.1} {y:.1}"));
+        let _ = writeln!(self.out, "<path d=\"M{a}L{b}L{c}Z\" fill=\"{color}\"/>");
+    }
+
+    /// The whole of it as an SVG document.
+    pub(super) fn document(self) -> String {
+        let (width, height) = (self.width, self.y + 6.0);
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\">\n\
+             <style>text{{font:11px sans-serif;fill:#222}}.h{{font-size:14px;font-weight:bold}}.s{{font-size:9px;fill:#555}}</style>\n\
+             <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n{}</svg>\n",
+            self.out
+        )
     }
 
     pub(super) fn label(&mut self, x: f64, y: f64, text: &str) {
@@ -167,6 +213,16 @@ impl Sheet {
             }
         }
     }
+}
+
+/// By allocation: what ran on it, by slot and time.
+fn by_allocation(outcome: &Outcome) -> BTreeMap<u32, Vec<&Bar>> {
+    let mut bars = BTreeMap::<u32, Vec<&Bar>>::new();
+    for bar in &outcome.timeline {
+        bars.entry(bar.allocation).or_default().push(bar);
+    }
+    bars.values_mut().for_each(|bars| bars.sort_by_key(|bar| (bar.slot, bar.from, bar.to)));
+    bars
 }
 
 /// Allocations by zone, each in the first row that is free.

@@ -10,6 +10,7 @@ pub mod compare;
 mod contender;
 pub mod gantt;
 pub mod job;
+pub mod map;
 pub mod picture;
 mod workload;
 
@@ -44,6 +45,8 @@ pub struct Experiment {
     /// How the rules for one job see it; then the workload is a chain of their steps, and starts are
     /// begins of steps. None where no such rule is played.
     pub job: Option<job::Terms>,
+    /// After how long a run is given up.
+    pub give_up: Duration,
     /// The deviation of the logarithm of runtimes around their estimates.
     pub runtime_sigma: f64,
     /// Where chance comes from.
@@ -95,8 +98,8 @@ impl Score {
     }
 }
 
-/// A run that has taken this long is given up, in days.
-const GIVE_UP_DAYS: u64 = 60;
+/// After how long a run is given up unless somebody says.
+pub const GIVE_UP: Duration = Duration::from_secs(60 * 86_400);
 
 impl Experiment {
     /// One run of a policy from a start. The rules of a job keep a timeline in any case.
@@ -117,7 +120,7 @@ impl Experiment {
         let plan = nothing_placed(&workflow, order_by_rank(&workflow, &ranks));
         let options = Options {
             start,
-            give_up: Duration::from_secs(GIVE_UP_DAYS * 86_400),
+            give_up: self.give_up,
             run: engine::event::Options {
                 queue_ahead: 0,
                 // Who is lost often is slow, not failed.

@@ -36,13 +36,8 @@ pub fn svg(title: &str, policies: &[Shown<'_>], zones: &[String]) -> String {
     }
     let legend = "yellow: launching; grey: held; blue: work that was kept; red: work that was lost, and preemptions";
     sheet.label(6.0, sheet.y + 9.0, legend);
-    let height = sheet.y + 20.0;
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH:.0} {height:.0}\" width=\"{WIDTH:.0}\" height=\"{height:.0}\">\n\
-         <style>text{{font:11px sans-serif;fill:#222}}.h{{font-size:14px;font-weight:bold}}</style>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n{}</svg>\n",
-        sheet.out
-    )
+    sheet.y += 14.0;
+    sheet.document()
 }
 
 fn plot(sheet: &mut Sheet, policies: &[Shown<'_>]) {

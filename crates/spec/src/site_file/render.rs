@@ -4,7 +4,9 @@
 
 use std::fmt::{Display, Write as _};
 
-use crate::site::{Backend, Link, Pool, Site, Weights, Zone};
+use crate::site::{
+    Backend, Generated, GeneratedKind, Link, Outages, Pool, Site, TraceSource, Weights, Zone,
+};
 use crate::units::{Bytes, Duration};
 
 /// The site as YAML.
@@ -19,6 +21,12 @@ pub fn render(site: &Site) -> String {
     }
     for link in &site.links {
         out.link(site, link);
+    }
+    if !site.outages.is_empty() {
+        out.line(0, "outages:");
+    }
+    for outages in &site.outages {
+        out.line(2, &format!("- {}", outage(outages)));
     }
     out.line(0, "policy:");
     out.field(2, "name", quoted(&site.policy.name));
@@ -73,8 +81,10 @@ impl Lines {
             self.field(8, "wrap", listed(&rule.wrap));
             self.words(8, "resolve", &rule.resolve);
         }
-        if let Some(trace) = &zone.trace {
-            self.field(4, "trace", quoted(trace));
+        match &zone.trace {
+            Some(TraceSource::File(path)) => self.field(4, "trace", quoted(path)),
+            Some(TraceSource::Generated(made)) => self.field(4, "trace", generated(made)),
+            None => {}
         }
     }
 
@@ -133,6 +143,28 @@ fn listed(words: &[String]) -> String {
 fn weights(weights: &Weights) -> String {
     let named = Weights::NAMES.map(|name| format!("{name}: {}", weights.get(name).unwrap_or(0.0)));
     format!("{{{}}}", named.join(", "))
+}
+
+fn generated(Generated { kind, seed, length }: &Generated) -> String {
+    let kind = match kind {
+        GeneratedKind::Runs { up, down, tail } => {
+            format!("kind: runs, up: {}, down: {}, tail: {tail}", duration(*up), duration(*down))
+        }
+        GeneratedKind::Daily { most, least, busiest, noise } => format!(
+            "kind: daily, most: {most}, least: {least}, busiest: {}, noise: {noise}",
+            duration(*busiest)
+        ),
+    };
+    format!("{{{kind}, seed: {seed}, length: {}}}", duration(*length))
+}
+
+fn outage(Outages { region, every, lasts, tail, seed }: &Outages) -> String {
+    format!(
+        "{{region: {}, every: {}, lasts: {}, tail: {tail}, seed: {seed}}}",
+        quoted(region),
+        duration(*every),
+        duration(*lasts)
+    )
 }
 
 /// Bare where nothing can go wrong, else as a JSON string, which YAML reads as the same text.

@@ -10,7 +10,7 @@ mod setting;
 use std::path::Path;
 use std::sync::Arc;
 
-use sim::lab::{Experiment, Workload, random_starts};
+use sim::lab::{Experiment, GIVE_UP, Workload, random_starts};
 use spec::{Duration, Site, Timestamp, Workflow};
 
 use crate::args::Simulate;
@@ -46,6 +46,7 @@ pub(crate) fn simulate(args: &Simulate, screen: Screen) -> Result<Code, Failure>
             is_safe: places.is_safe.clone(),
             deadline: args.deadline,
             job: None,
+            give_up: GIVE_UP,
             runtime_sigma: args.error.clamp(0.0, 10.0),
             seed: args.seed,
         };

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use sim::trace::Trace;
+use sim::trace::{Daily, Outages, Runs, Trace};
 use sim::{Steps, VirtualSite};
+use spec::site::{Generated, GeneratedKind, TraceSource};
 use spec::{Duration, Site, Timestamp};
 
 use crate::failure::Failure;
@@ -65,9 +66,10 @@ impl Places {
     pub(super) fn read(site: &Site, folders: &Folders) -> Result<Self, Failure> {
         let mut virtual_site = VirtualSite::from_site(site);
         let mut traced: Option<Duration> = None;
-        for (zone, made) in site.zones.iter().zip(&mut virtual_site.zones) {
-            let Some(name) = &zone.trace else { continue };
-            let trace = read(name, folders)?;
+        let traces = traces(site, folders)?;
+        let zones = site.zones.iter().zip(&mut virtual_site.zones).zip(traces);
+        for ((zone, made), trace) in zones {
+            let Some(trace) = trace else { continue };
             let count = zone.pools.first().map_or(1, |pool| pool.count.max(1));
             made.available = trace.available(Timestamp(0), count, ROUNDS);
             made.price = trace.price(Timestamp(0), ROUNDS).unwrap_or_else(|| {
@@ -77,6 +79,46 @@ impl Places {
         }
         let is_safe = site.zones.iter().map(|zone| zone.trace.is_none()).collect();
         Ok(Self { site: virtual_site, is_safe, traced: traced.unwrap_or(UNTRACED) })
+    }
+}
+
+/// By zone: its availability, read or made, without what outages of its region take.
+fn traces(site: &Site, folders: &Folders) -> Result<Vec<Option<Trace>>, Failure> {
+    let of = |(number, zone): (u64, &spec::site::Zone)| match &zone.trace {
+        Some(TraceSource::File(name)) => read(name, folders).map(Some),
+        Some(TraceSource::Generated(made)) => Ok(Some(generate(made, number))),
+        None => Ok(None),
+    };
+    let traces: Result<Vec<Option<Trace>>, Failure> = (0..).zip(&site.zones).map(of).collect();
+    let mut traces = traces?;
+    for (number, outages) in (0..).zip(&site.outages) {
+        let is_there = |zone: usize| site.zones[zone].location.region == outages.region;
+        let (mut hit, mut of_region) = (Vec::new(), Vec::new());
+        for (zone, trace) in traces.iter_mut().enumerate() {
+            if let Some(trace) = trace.take_if(|_| is_there(zone)) {
+                hit.push(zone);
+                of_region.push(trace);
+            }
+        }
+        let (mean_between, mean_length, tail) = (outages.every, outages.lasts, outages.tail);
+        let made = Outages { mean_between, mean_length, tail };
+        made.strike(&mut of_region, outages.seed, number);
+        for (zone, trace) in hit.into_iter().zip(of_region) {
+            traces[zone] = Some(trace);
+        }
+    }
+    Ok(traces)
+}
+
+/// Zones with the same seed differ by their numbers.
+fn generate(Generated { kind, seed, length }: &Generated, zone: u64) -> Trace {
+    match *kind {
+        GeneratedKind::Runs { up, down, tail } => {
+            Runs { count: 1, mean_up: up, mean_down: down, tail }.generate(*length, *seed, zone)
+        }
+        GeneratedKind::Daily { most, least, busiest, noise } => {
+            Daily { most, least, busiest, noise }.generate(*length, *seed, zone)
+        }
     }
 }
 
