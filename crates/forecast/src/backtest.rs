@@ -5,6 +5,7 @@
 //! the outcome is recorded; the predictor goes on learning. Outcomes are read off the record here
 //! and nowhere else: the predictor never sees a sample later than the origin.
 
+use crate::covariates::Covariates;
 use crate::learning::Learning;
 use crate::predictor::{Predictor, Zone};
 use crate::score::Score;
@@ -31,6 +32,9 @@ pub enum Error {
     /// Zones have different steps.
     #[error("the zones of {0} are not sampled at the same steps")]
     Steps(String),
+    /// Zones have different inputs.
+    #[error("the zones of {0} do not have the same inputs")]
+    Inputs(String),
 }
 
 /// One forecast.
@@ -101,6 +105,20 @@ pub fn targets(kind: Kind) -> Vec<Target> {
 /// # Errors
 /// The folder holds no sample, or its zones do not go together.
 pub fn run(folder: &Folder, targets: &[Target], learning: &Learning) -> Result<Outcome, Error> {
+    let none = vec![Covariates::none(); folder.zones.len()];
+    run_knowing(folder, targets, learning, &none)
+}
+
+/// Tests the targets on a folder of whose zones more is known than their past, in the same order.
+///
+/// # Errors
+/// As [`run`]; or zones have different inputs.
+pub fn run_knowing(
+    folder: &Folder,
+    targets: &[Target],
+    learning: &Learning,
+    covariates: &[Covariates],
+) -> Result<Outcome, Error> {
     let step = folder.traces.first().map_or(0, |trace| trace.step_seconds);
     if folder.traces.iter().any(|trace| trace.step_seconds != step) {
         return Err(Error::Steps(folder.name.clone()));
@@ -111,7 +129,9 @@ pub fn run(folder: &Folder, targets: &[Target], learning: &Learning) -> Result<O
     }
     let split = Split::of(longest, step);
     let mut tester = Tester::new(folder, targets, split);
-    let mut predictor = Predictor::new(&folder.zones, step, targets, learning.clone());
+    let mut predictor = Predictor::new(&folder.zones, step, targets, learning.clone())
+        .with_covariates(covariates.to_vec())
+        .map_err(|_| Error::Inputs(folder.name.clone()))?;
     for t in 0..longest {
         let samples: Vec<Option<f64>> =
             folder.traces.iter().map(|trace| trace.samples.get(t).copied().flatten()).collect();
@@ -125,6 +145,48 @@ pub fn run(folder: &Folder, targets: &[Target], learning: &Learning) -> Result<O
         (track.target(), names.iter().cloned().zip(track.blend().weights()).collect())
     });
     Ok(Outcome { rows: tester.rows, cells: tester.cells, weights: weights.collect() })
+}
+
+/// What an input did for a target: scores over all zones with it and without it, all other inputs
+/// being there.
+#[derive(Clone, Debug)]
+pub struct Ablation {
+    /// The input.
+    pub input: String,
+    /// What was forecast.
+    pub target: Target,
+    /// With all inputs.
+    pub with: Score,
+    /// Without this one.
+    pub without: Score,
+}
+
+/// Tests the targets with all inputs and then without each: whether it helps. As many tests as
+/// there are inputs, and one more.
+///
+/// # Errors
+/// As [`run_knowing`].
+pub fn ablate(
+    folder: &Folder,
+    targets: &[Target],
+    learning: &Learning,
+    covariates: &[Covariates],
+) -> Result<Vec<Ablation>, Error> {
+    let scores = |covariates: &[Covariates]| -> Result<Vec<Score>, Error> {
+        let outcome = run_knowing(folder, targets, learning, covariates)?;
+        let blends = outcome.cells.iter().filter(|cell| cell.forecaster == BLEND);
+        Ok(blends.map(Cell::all).collect())
+    };
+    let with = scores(covariates)?;
+    let inputs = covariates.first().map_or_else(Vec::new, |zone| zone.inputs().collect());
+    let mut ablations = Vec::new();
+    for input in inputs {
+        let left: Vec<Covariates> = covariates.iter().map(|zone| zone.without(input)).collect();
+        for ((&target, &with), without) in targets.iter().zip(&with).zip(scores(&left)?) {
+            ablations.push(Ablation { input: input.to_owned(), target, with, without });
+        }
+    }
+    Ok(ablations)
 }
 
 /// Where testing begins, and how far origins are apart.

@@ -116,7 +116,16 @@ impl Spans {
             let from_step = axis.step_from(from);
             (from < to).then(|| Span { from: from_step, to: axis.step_from(to).max(from_step + 1) })
         };
-        let mut found: Vec<Span> = events.iter().filter_map(span).collect();
+        Self::merged(events.iter().filter_map(span).collect())
+    }
+
+    /// The steps that at least one of several holds.
+    #[must_use]
+    pub fn union<'a>(several: impl Iterator<Item = &'a Self>) -> Self {
+        Self::merged(several.flat_map(|spans| &spans.spans).copied().collect())
+    }
+
+    fn merged(mut found: Vec<Span>) -> Self {
         found.sort_unstable();
         let mut spans: Vec<Span> = Vec::with_capacity(found.len());
         for span in found {
@@ -142,14 +151,13 @@ impl Spans {
     /// The one that holds a step.
     #[must_use]
     pub fn at(&self, step: i64) -> Option<Span> {
-        let i = self.spans.partition_point(|span| span.to <= step);
-        self.spans.get(i).copied().filter(|span| span.from <= step)
+        self.from(step).first().copied().filter(|span| span.from <= step)
     }
 
-    /// The first that ends after a step.
+    /// Those that end after a step.
     #[must_use]
-    pub fn after(&self, step: i64) -> Option<Span> {
-        self.spans.get(self.spans.partition_point(|span| span.to <= step)).copied()
+    pub fn from(&self, step: i64) -> &[Span] {
+        &self.spans[self.spans.partition_point(|span| span.to <= step)..]
     }
 
     /// The share of the steps after `from` up to and with `to` that they hold.

@@ -33,6 +33,9 @@ enum Source {
     Regressor(Regressor),
 }
 
+/// The most horizons between those that are learned at which a forecast is asked for.
+pub const TURNS_MAX: usize = 200;
+
 /// Names of the columns of hours and weekdays at the target.
 const CLOCK_COLUMNS: [&str; 12] = [
     "hour",
@@ -117,6 +120,14 @@ impl Covariates {
         self.axis
     }
 
+    /// The hour at a step by the zone's clock, where that is an input.
+    #[must_use]
+    pub fn hour(&self, step: usize) -> Option<f32> {
+        let axis = self.axis?;
+        let is_on = self.inputs.iter().any(|input| matches!(input.source, Source::Clock));
+        is_on.then(|| self.clock.reading(axis.at(step as i64)).hour)
+    }
+
     /// Adds what is known at step `origin` about step `origin + k`; NaN where it is not known.
     pub fn extend(&self, origin: usize, k: usize, row: &mut Vec<f32>) {
         let Some(axis) = self.axis else { return };
@@ -141,12 +152,39 @@ impl Covariates {
         row
     }
 
-    /// The stretches in which drains are scheduled, calendar by calendar.
-    pub fn drains(&self) -> impl Iterator<Item = &Spans> {
-        self.inputs.iter().filter_map(|input| match &input.source {
+    /// The stretches in which drains are scheduled.
+    #[must_use]
+    pub fn drains(&self) -> Spans {
+        let drains = self.inputs.iter().filter_map(|input| match &input.source {
             Source::Events(Kind::Drain, spans) => Some(spans),
             _ => None,
-        })
+        });
+        Spans::union(drains)
+    }
+
+    /// The minutes after step `t`, up to so many, at which a forecast may turn: just before and
+    /// when an event begins or ends, and every hour. In ascending order, at most [`TURNS_MAX`].
+    #[must_use]
+    pub fn turns(&self, t: usize, minutes: u32) -> Vec<u32> {
+        let Some(axis) = self.axis else { return Vec::new() };
+        let now = t as i64;
+        let mut turns: Vec<u32> = (1..=minutes / 60).map(|hour| hour * 60).collect();
+        let minute = |step: i64| (step - now) * i64::from(axis.step_seconds) / 60;
+        for input in &self.inputs {
+            let Source::Events(_, spans) = &input.source else { continue };
+            let until = now + i64::from(minutes) * 60 / i64::from(axis.step_seconds) + 1;
+            let ahead = spans.from(now).iter().take_while(|span| span.from <= until);
+            for step in ahead.take(TURNS_MAX).flat_map(|span| [span.from, span.to]) {
+                // Whatever lies after a step and up to the next counts as that next one.
+                let before = minute(step - 1);
+                turns.extend([before, before + 1].iter().filter_map(|&m| u32::try_from(m).ok()));
+            }
+        }
+        turns.retain(|&turn| (1..=minutes).contains(&turn));
+        turns.sort_unstable();
+        turns.dedup();
+        turns.truncate(TURNS_MAX);
+        turns
     }
 
     fn with(mut self, name: &str, source: Source, columns: &[&str]) -> Self {
@@ -208,7 +246,7 @@ mod tests {
         assert_eq!(row[5..12], [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], "of Monday");
         // At the origin it was still Sunday there: the holiday begins at the fifth hour.
         assert_eq!(row[12..15], [1.0, 0.0, 2.0 / 6.0]);
-        assert_eq!(row[15..17], [5.0, 3.0]);
+        assert_eq!([row[15], row[18]], [5.0, 3.0]);
     }
 
     #[test]

@@ -73,14 +73,14 @@ pub struct Neighbours {
     pub others: Vec<usize>,
 }
 
-/// The row of zone `z` at step `t`.
+/// The row of zone `z` at step `t`, which is at this hour.
 #[must_use]
 pub fn row(
     all: &[Series],
     near: &Neighbours,
     partner: Option<usize>,
     z: usize,
-    t: usize,
+    (t, hour): (usize, f32),
     step_seconds: u32,
 ) -> Vec<f32> {
     let zone = &all[z];
@@ -94,7 +94,6 @@ pub fn row(
     row.extend(SHARES.map(|m| zone.up_share(t, steps(m))));
     row.push(zone.up_share(t, t + 1));
     row.extend([60, 360, 1440].map(|m| zone.changes(t, steps(m))));
-    let hour = hour_of(t, step_seconds);
     row.extend(round_the_clock(hour));
     row.push(hour);
     let levels = [30, 180, 1440].map(|m| zone.level_mean(t, steps(m)));
@@ -119,10 +118,15 @@ pub fn suppose_just_up(row: &mut [f32]) {
     row[..3].copy_from_slice(&[1.0, 0.0, 0.0]);
 }
 
-/// The features of a zone at step `t` for a horizon of `k` steps.
+/// The features of a zone at step `t` for a horizon of `k` steps, which ends at this hour.
 #[must_use]
-pub fn ahead(zone: &Series, t: usize, k: usize, step_seconds: u32) -> [f32; AHEAD_NAMES.len()] {
-    let [sin, cos] = round_the_clock(hour_of(t + k, step_seconds));
+pub fn ahead(
+    zone: &Series,
+    t: usize,
+    (k, hour): (usize, f32),
+    step_seconds: u32,
+) -> [f32; AHEAD_NAMES.len()] {
+    let [sin, cos] = round_the_clock(hour);
     let before = |days| same_time(zone, t, k, days, step_seconds);
     [sin, cos, before(1), before(2), before(7), before(3)]
 }

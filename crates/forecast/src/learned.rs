@@ -54,7 +54,8 @@ pub struct LogitSettings {
 /// A fitted logistic regression.
 #[derive(Clone, Debug)]
 pub struct Logit {
-    shape: Shape,
+    /// The column of log-odds that it starts from.
+    offset: usize,
     by_state: bool,
     columns: Vec<usize>,
     mean: Vec<f32>,
@@ -75,8 +76,20 @@ impl Logit {
         let not_for_lines = [feature::ZONE, feature::HOUR];
         let columns: Vec<usize> =
             (0..shape.width()).filter(|c| !not_for_lines.contains(c)).collect();
+        Self::of(columns, shape.semi_markov(), lesson, settings, earlier)
+    }
+
+    /// Fits what some columns add to the log-odds in another; column 0 is the state.
+    #[must_use]
+    pub fn of(
+        columns: Vec<usize>,
+        offset: usize,
+        lesson: &Lesson,
+        settings: LogitSettings,
+        earlier: Option<&Self>,
+    ) -> Self {
         let mut model = Self {
-            shape,
+            offset,
             by_state: settings.by_state,
             mean: vec![0.0; columns.len()],
             scale: vec![1.0; columns.len()],
@@ -90,7 +103,7 @@ impl Logit {
         let mut offsets = Vec::with_capacity(lesson.rows.len());
         for row in lesson.rows.iter() {
             model.extend(row, &mut rows);
-            offsets.push(row[shape.semi_markov()]);
+            offsets.push(row[offset]);
         }
         let mut ridge = vec![settings.ridge; width];
         ridge[0] = settings.ridge * 0.1;
@@ -118,7 +131,7 @@ impl Logit {
     pub fn log_odds(&self, row: &[f32]) -> f32 {
         let mut extended = Vec::with_capacity(self.width());
         self.extend(row, &mut extended);
-        let offset = row[self.shape.semi_markov()];
+        let offset = row[self.offset];
         (offset + logistic::dot(&extended, &self.narrow)).clamp(-7.0, 7.0)
     }
 

@@ -66,6 +66,8 @@ pub struct Learning {
     pub logits: Vec<LogitPlan>,
     /// Boostings.
     pub boosts: Vec<BoostPlan>,
+    /// The logistic regression of what is known ahead on what the pool leaves out of it.
+    pub residue: LogitPlan,
     /// By what share history must have grown before models are fitted again; at least a day.
     pub growth: f64,
 }
@@ -89,6 +91,7 @@ impl Default for Learning {
                 BoostPlan { settings, starts_from_table: true, counting: long },
                 BoostPlan { settings, starts_from_table: false, counting: counting(FOREVER, 0.5) },
             ],
+            residue: LogitPlan { ridge: 60.0, counting: counting(FOREVER, 0.75) },
             growth: 0.06,
         }
     }

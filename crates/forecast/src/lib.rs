@@ -8,9 +8,10 @@
 //! [`target`], [`series`]; then what it is made of: [`track`], [`table`], [`hazard`], [`feature`],
 //! [`learned`], [`blend`]; [`logistic`] and [`boost`] are the learners. [`backtest`] replays a past
 //! and [`score`] says how good it was. What is known besides a zone's past is in [`covariates`]:
-//! [`local_clock`], [`calendar`], [`regressor`]. [`free`] forecasts amounts. [`recording`] and [`grid`] turn what was measured,
+//! [`local_clock`], [`calendar`], [`regressor`], [`drain`], [`residue`]. [`free`] forecasts amounts. [`recording`] and [`grid`] turn what was measured,
 //! with all its flaws, into steps.
 
+pub mod ahead;
 pub mod backtest;
 pub mod blend;
 pub mod boost;
@@ -19,6 +20,7 @@ pub mod counter;
 pub mod covariates;
 pub mod demand;
 pub mod dependence;
+pub mod drain;
 pub mod feature;
 pub mod forecast;
 pub mod free;
@@ -35,6 +37,7 @@ pub mod paths;
 pub mod predictor;
 pub mod recording;
 pub mod regressor;
+pub mod residue;
 pub mod rows;
 pub mod score;
 pub mod seed;

@@ -3,6 +3,8 @@
 //! What is asked at a step can only be answered from that step and those before: there is nothing
 //! else here. The same samples give the same forecasts to the last bit.
 
+use crate::ahead::{Inputs, Unlike};
+use crate::covariates::Covariates;
 use crate::dependence::{Dependence, Residuals};
 use crate::feature::{self, Neighbours};
 use crate::forecast::{self, Curve, Footing, Forecast, Warning};
@@ -13,8 +15,8 @@ use crate::paths::{self, Ahead, Joint};
 use crate::rows::Rows;
 use crate::series::Series;
 use crate::table;
-use crate::target::{Kind, Target};
-use crate::track::{Origins, Track};
+use crate::target::{Kind, Target, steps_of};
+use crate::track::{Opinions, Origins, Track};
 
 /// Days of samples that are kept.
 const DAYS_KEPT: usize = 120;
@@ -48,6 +50,7 @@ pub struct Predictor {
     tracks: Vec<Track>,
     learning: Learning,
     next_fit: usize,
+    inputs: Inputs,
 }
 
 /// What one zone looks like from the present step, with which everything about it is answered.
@@ -84,7 +87,20 @@ impl Predictor {
             tracks: targets.iter().map(track).collect(),
             learning,
             next_fit: day.max(1),
+            inputs: Inputs::default(),
         }
+    }
+
+    /// The same with what is known of each zone besides its past, in the order of zones. Only for a
+    /// predictor that has seen nothing.
+    ///
+    /// # Errors
+    /// Zones have different columns, or there are not as many as zones.
+    pub fn with_covariates(mut self, covariates: Vec<Covariates>) -> Result<Self, Unlike> {
+        self.inputs = Inputs::new(covariates, self.zones.len(), self.step_seconds)?;
+        let columns = self.inputs.columns();
+        self.tracks = self.tracks.into_iter().map(|track| track.with_columns(columns)).collect();
+        Ok(self)
     }
 
     /// The next step of every zone: how many instances are up, none where it is not known. What is
@@ -96,8 +112,9 @@ impl Predictor {
         let Some(t) = self.now() else { return };
         self.learn_transitions(t);
         for track in &mut self.tracks {
-            track.observe(&self.series, t, &self.origins);
+            track.observe(&self.series, t, &self.origins, &self.inputs);
         }
+        self.inputs.observe(&self.series, t);
         self.keep_origins(t);
         if t >= self.next_fit {
             self.refit();
@@ -146,7 +163,8 @@ impl Predictor {
     #[must_use]
     pub fn forecast(&self, z: usize, horizon: Horizon) -> Option<Forecast> {
         let view = self.view(z)?;
-        let (up, survival) = (view.up(), view.survival());
+        let up = view.curve(Kind::Up, horizon);
+        let survival = view.curve(Kind::Survival, horizon).falling();
         let now = f64::from(u8::from(self.series[z].carried_up(self.now()?).unwrap_or(false)));
         let mut warnings = view.footing.warnings();
         if self.tracks.iter().all(|track| track.rows_fitted() == 0) {
@@ -222,6 +240,10 @@ impl Predictor {
         self.hazards.tick();
         let Some(before) = t.checked_sub(1) else { return };
         for (z, zone) in self.series.iter().enumerate() {
+            let known = self.inputs.of(z);
+            if known.is_some_and(|known| known.drains.is_clouded(Kind::Up, before, 1)) {
+                continue;
+            }
             if let (Some(was), Some(is)) = (zone.up(before), zone.up(t)) {
                 self.hazards.learn(z, was, zone.in_state(before), was != is);
             }
@@ -240,8 +262,9 @@ impl Predictor {
             }
             let base = self.base(z, t);
             for track in &mut self.tracks {
-                if let Some(opinions) = track.opinions(&self.series[z], z, t, &base, &self.hazards)
-                {
+                let (zone, at) = (&self.series[z], (t, track.steps()));
+                let said = track.opinions(zone, z, at, &base, &self.hazards, &self.inputs);
+                if let Some(opinions) = said {
                     track.keep(&opinions, base.len());
                 }
             }
@@ -256,7 +279,8 @@ impl Predictor {
     }
 
     fn base(&self, z: usize, t: usize) -> Vec<f32> {
-        feature::row(&self.series, &self.near[z], self.partners[z], z, t, self.step_seconds)
+        let at = (t, self.inputs.hour(z, t, self.step_seconds));
+        feature::row(&self.series, &self.near[z], self.partners[z], z, at, self.step_seconds)
     }
 
     /// The other zone whose state went along most with each.
@@ -300,7 +324,7 @@ impl View<'_> {
     #[must_use]
     pub fn naive(&self, target: Target) -> Option<Vec<f64>> {
         let track = self.predictor.tracks.iter().find(|track| track.target() == target)?;
-        let opinions = self.opinions(track)?;
+        let opinions = self.opinions(track, track.steps())?;
         Some(opinions.odds[..NAIVE].iter().map(|&odds| table::sigmoid(f64::from(odds))).collect())
     }
 
@@ -310,21 +334,63 @@ impl View<'_> {
         self.predictor.series[self.z].carried_up(self.predictor.now()?)
     }
 
-    fn opinions(&self, track: &Track) -> Option<crate::track::Opinions> {
-        let zone = &self.predictor.series[self.z];
-        let t = self.predictor.now()?;
-        track.opinions(zone, self.z, t, &self.base, &self.predictor.hazards)
+    /// What track `track` says with what is known ahead of the step `k` after the present one.
+    fn opinions(&self, track: &Track, k: usize) -> Option<Opinions> {
+        let predictor = self.predictor;
+        let zone = &predictor.series[self.z];
+        let at = (predictor.now()?, k);
+        track.opinions(zone, self.z, at, &self.base, &predictor.hazards, &predictor.inputs)
+    }
+
+    /// The probability of a track, for a forecast of so many minutes.
+    fn probability(&self, track: &Track, minutes: u32, k: usize) -> f64 {
+        let Some(opinions) = self.opinions(track, k) else {
+            return self.footing.temper(0.5, minutes);
+        };
+        opinions.acting.cap(self.footing.temper(track.probability(&opinions), minutes))
     }
 
     fn points(&self, kind: Kind) -> Vec<(u32, f64)> {
-        let tracks = self.predictor.tracks.iter().filter(|track| track.target().kind == kind);
-        tracks
-            .map(|track| {
-                let p = self.opinions(track).map_or(0.5, |opinions| track.probability(&opinions));
-                let minutes = track.target().minutes;
-                (minutes, self.footing.temper(p, minutes))
-            })
-            .collect()
+        let point = |track: &Track| {
+            let minutes = track.target().minutes;
+            (minutes, self.probability(track, minutes, track.steps()))
+        };
+        self.tracks(kind).map(point).collect()
+    }
+
+    fn tracks(&self, kind: Kind) -> impl Iterator<Item = &Track> {
+        self.predictor.tracks.iter().filter(move |track| track.target().kind == kind)
+    }
+
+    /// The forecast at every horizon at which something that is known ahead changes, besides those
+    /// that are learned. In between, the two models around it are asked about that very step.
+    fn curve(&self, kind: Kind, horizon: Horizon) -> Curve {
+        let learned = Curve::new(self.points(kind));
+        let (Some(known), Some(now)) = (self.predictor.inputs.of(self.z), self.predictor.now())
+        else {
+            return learned;
+        };
+        let mut points = learned.points().to_vec();
+        for minutes in known.covariates.turns(now, horizon.minutes) {
+            points.push((minutes, self.between(kind, minutes)));
+        }
+        points.sort_by_key(|point| point.0);
+        points.dedup_by_key(|point| point.0);
+        Curve::new(points)
+    }
+
+    /// What the models of the two horizons around one say of it; before the first, that one alone.
+    fn between(&self, kind: Kind, minutes: u32) -> f64 {
+        let k = steps_of(minutes, self.predictor.step_seconds);
+        let learned = |track: &Track| track.target().minutes;
+        let below = self.tracks(kind).filter(|track| learned(track) < minutes).last();
+        let above = self.tracks(kind).find(|track| learned(track) >= minutes);
+        let point = |track: &Track| (learned(track), self.probability(track, minutes, k));
+        let around: Vec<(u32, f64)> = below.into_iter().chain(above).map(point).collect();
+        match around[..] {
+            [(_, p)] => p,
+            _ => Curve::new(around).at(minutes, 0.5),
+        }
     }
 }
 

@@ -106,23 +106,25 @@ impl Regressor {
     /// Names of its columns, after its own.
     pub(crate) fn columns(&self) -> &'static [&'static str] {
         match self.known {
-            Known::Ahead => &["at the target", "now", "on the way"],
-            Known::Late(_) => &["last known", "an hour before", "last day"],
+            Known::Ahead => &["at the target", "3 h to the target", "on the way", "now"],
+            Known::Late(_) => &["last known", "an hour before", "last 3 h", "last day"],
         }
     }
 
     /// What is known at step `origin` about step `origin + k`.
-    pub(crate) fn row(&self, origin: i64, k: i64) -> [f32; 3] {
+    pub(crate) fn row(&self, origin: i64, k: i64) -> [f32; 4] {
+        let steps = |seconds: u32| i64::from(seconds.div_ceil(self.step_seconds));
+        let until = |step: i64, seconds: u32| self.mean(step + 1 - steps(seconds), step + 1);
         match self.known {
             Known::Ahead => {
-                let way = self.mean(origin + 1, origin + k + 1);
-                [self.at(origin + k), self.at(origin), way]
+                let target = origin + k;
+                let way = self.mean(origin + 1, target + 1);
+                [self.at(target), until(target, 10_800), way, self.at(origin)]
             }
             Known::Late(seconds) => {
-                let steps = |seconds: u32| i64::from(seconds.div_ceil(self.step_seconds));
                 let last = origin - steps(seconds);
-                let day = self.mean(last + 1 - steps(86_400), last + 1);
-                [self.at(last), self.at(last - steps(3600)), day]
+                let before = self.at(last - steps(3600));
+                [self.at(last), before, until(last, 10_800), until(last, 86_400)]
             }
         }
     }
@@ -212,7 +214,10 @@ mod tests {
     fn what_is_known_ahead_is_that_of_the_target_and_what_is_late_that_of_before_the_origin() {
         let samples = hourly(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         let ahead = Regressor::new(AXIS, Known::Ahead, &samples).expect("sound");
-        assert_eq!(ahead.row(0, 24), [3.0, 1.0, (11.0 + 24.0 + 3.0) / 24.0]);
+        let way = (11.0 + 24.0 + 3.0) / 24.0;
+        let row = ahead.row(0, 24);
+        assert_eq!([row[0], row[2], row[3]], [3.0, way, 1.0]);
+        assert_eq!(ahead.row(12, 36)[1], (11.0 * 2.0 + 12.0 * 3.0 + 12.0 * 4.0 + 5.0) / 36.0);
         let late = Regressor::new(AXIS, Known::Late(3600), &samples).expect("sound");
         for k in [1, 12, 36] {
             assert_eq!(late.row(4 * 12, k)[..2], [4.0, 3.0], "whatever the target");

@@ -21,6 +21,8 @@ pub const NAMES: [&str; 7] = [
 ];
 /// Index of the climatology of all that is known.
 pub const CLIMATOLOGY: usize = 0;
+/// Index of the climatology of the recent past.
+pub const RECENT_CLIMATOLOGY: usize = 1;
 /// Index of the semi-Markov table of all that is known.
 pub const SEMI_MARKOV: usize = 5;
 

@@ -3,11 +3,16 @@
 //!
 //! Labels arrive as late as the horizon is long; nothing is learned before.
 
+use std::borrow::Cow;
+
+use crate::ahead::Inputs;
 use crate::blend::Blend;
+use crate::drain::Acting;
 use crate::feature;
 use crate::hazard::Hazards;
 use crate::learned::{Boosted, Lesson, Logit, LogitSettings, Shape};
 use crate::learning::{Counting, Learning, NAIVE};
+use crate::residue::Residue;
 use crate::rows::Rows;
 use crate::series::Series;
 use crate::table::{self, Cell, Tables};
@@ -36,8 +41,10 @@ impl Origins {
 /// What every expert says, and the row of features that they saw.
 #[derive(Clone, Debug)]
 pub struct Opinions {
-    /// Log-odds of each expert, naive ones first.
+    /// Log-odds of each expert, naive ones first, whatever drains do.
     pub odds: Vec<f32>,
+    /// What drains do.
+    pub acting: Acting,
     row: Vec<f32>,
 }
 
@@ -47,18 +54,22 @@ pub struct Track {
     target: Target,
     k: usize,
     step_seconds: u32,
+    thinned: usize,
     tables: Tables,
     blend: Blend,
     /// Features of the horizon, log-odds of experts, pooled and recalibrated, and labels (NaN while not known): aligned with
     /// the origins.
     ahead: Rows,
     odds: Rows,
+    /// What drains do to each; empty where none is scheduled.
+    acting: Vec<Acting>,
     pooled: Vec<f32>,
     moved: Vec<f32>,
     labels: Vec<f32>,
     resolved: usize,
     logits: Vec<Logit>,
     boosts: Vec<Boosted>,
+    residue: Residue,
     models: usize,
     rows_fitted: usize,
 }
@@ -82,21 +93,39 @@ impl Track {
             blend: Blend::new(&prior, target.minutes, step_seconds, thinned),
             ahead: Rows::new(feature::AHEAD_NAMES.len()),
             odds: Rows::new(NAIVE + learning.models()),
+            acting: Vec::new(),
             pooled: Vec::new(),
             moved: Vec::new(),
             labels: Vec::new(),
             resolved: 0,
             logits: Vec::new(),
             boosts: Vec::new(),
+            residue: Residue::new(0, target.minutes, step_seconds, thinned),
+            thinned,
             models: learning.models(),
             rows_fitted: 0,
         }
+    }
+
+    /// The same with so many columns of what is known ahead.
+    #[must_use]
+    pub fn with_columns(mut self, columns: usize) -> Self {
+        self.ahead = Rows::new(feature::AHEAD_NAMES.len() + columns);
+        let minutes = self.target.minutes;
+        self.residue = Residue::new(columns, minutes, self.step_seconds, self.thinned);
+        self
     }
 
     /// What is forecast.
     #[must_use]
     pub fn target(&self) -> Target {
         self.target
+    }
+
+    /// How many steps ahead the target lies.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.k
     }
 
     /// How the experts are blended.
@@ -112,11 +141,12 @@ impl Track {
     }
 
     /// Step `t` has been seen.
-    pub fn observe(&mut self, all: &[Series], t: usize, origins: &Origins) {
+    pub fn observe(&mut self, all: &[Series], t: usize, origins: &Origins, inputs: &Inputs) {
         self.tables.tick();
         for (z, zone) in all.iter().enumerate() {
             if let Some(label) = self.label(zone, t)
-                && let Some(cell) = self.cell(zone, t - self.k)
+                && !self.is_clouded(inputs, z, t - self.k)
+                && let Some(cell) = self.cell(zone, z, t - self.k, inputs)
             {
                 self.tables.learn(z, cell, label);
             }
@@ -127,25 +157,32 @@ impl Track {
             if let Some(label) = self.label(zone, origins.steps[i] + self.k) {
                 self.labels[i] = f32::from(u8::from(label));
                 let (pooled, moved) = (self.pooled[i], self.moved[i]);
-                self.blend.learn(self.odds.row(i), pooled, moved, label, t);
+                let acting = self.acting.get(i).copied().unwrap_or_default();
+                let said = acted(self.odds.row(i), acting);
+                self.blend.learn(&said, pooled, moved, label, t);
+                self.residue.learn(i, label);
             }
             self.resolved += 1;
         }
         self.blend.tick(t);
+        self.residue.tick();
     }
 
     /// What all experts say of zone `z` at step `t`; none while nothing is known of it. Survival of
-    /// a zone that is down is that of one which has just come up.
+    /// a zone that is down is that of one which has just come up. What is known ahead is of the
+    /// step `k` after `t`, which is the target's own unless a forecast lies between two targets.
     #[must_use]
     pub fn opinions(
         &self,
         zone: &Series,
         z: usize,
-        t: usize,
+        (t, k): (usize, usize),
         base: &[f32],
         hazards: &Hazards,
+        inputs: &Inputs,
     ) -> Option<Opinions> {
-        let mut cell = self.cell(zone, t)?;
+        let known = inputs.of(z);
+        let mut cell = self.cell(zone, z, t, inputs)?;
         let mut age = zone.in_state(t);
         let is_supposed = self.target.kind == Kind::Survival && !cell.is_up;
         if is_supposed {
@@ -156,7 +193,11 @@ impl Track {
         if is_supposed {
             feature::suppose_just_up(&mut row);
         }
-        row.extend(feature::ahead(zone, t, self.k, self.step_seconds));
+        let hour = inputs.hour(z, t + self.k, self.step_seconds);
+        row.extend(feature::ahead(zone, t, (self.k, hour), self.step_seconds));
+        if let Some(known) = known {
+            known.covariates.extend(t, k, &mut row);
+        }
         let naive = row.len();
         row.extend(self.tables.log_odds(z, cell));
         let by_hazard = match self.target.kind {
@@ -173,21 +214,41 @@ impl Track {
             let semi_markov = odds[table::SEMI_MARKOV];
             odds.extend(std::iter::repeat_n(semi_markov, self.models));
         }
-        Some(Opinions { odds, row })
+        let acting = known.map(|known| known.drains.acting(zone, self.target.kind, t, k));
+        Some(Opinions { odds, acting: acting.unwrap_or_default(), row })
     }
 
     /// The blended probability.
     #[must_use]
     pub fn probability(&self, opinions: &Opinions) -> f64 {
-        table::sigmoid(self.blend.recalibrate(self.blend.pool(&opinions.odds)))
+        let pooled = self.blend.pool(&acted(&opinions.odds, opinions.acting));
+        let state = opinions.row[feature::STATE];
+        table::sigmoid(self.blend.recalibrate(self.residue.on(
+            state,
+            self.known(&opinions.row),
+            pooled,
+        )))
+    }
+
+    /// What is known ahead, in a row of features and odds of tables.
+    fn known<'a>(&self, row: &'a [f32]) -> &'a [f32] {
+        let end = row.len() - NAIVE;
+        &row[end - self.residue.columns()..end]
     }
 
     /// Keeps an origin; `base` is how many of its features the origins keep. None is an origin that
     /// says nothing here.
     pub fn keep(&mut self, opinions: &Opinions, base: usize) {
-        self.ahead.push(&opinions.row[base..base + feature::AHEAD_NAMES.len()]);
+        self.ahead.push(&opinions.row[base..base + self.ahead.width()]);
         self.odds.push(&opinions.odds);
-        let pooled = self.blend.pool(&opinions.odds);
+        if opinions.acting != Acting::NONE || !self.acting.is_empty() {
+            self.acting.resize(self.labels.len(), Acting::NONE);
+            self.acting.push(opinions.acting);
+        }
+        let bare = self.blend.pool(&acted(&opinions.odds, opinions.acting));
+        let (state, known) = (opinions.row[feature::STATE], self.known(&opinions.row));
+        let pooled = self.residue.on(state, known, bare);
+        self.residue.keep(state, known, bare);
         self.pooled.push(pooled);
         self.moved.push(self.blend.moved(pooled) as f32);
         self.labels.push(f32::NAN);
@@ -204,6 +265,8 @@ impl Track {
     pub fn forget(&mut self, n: usize) {
         self.ahead.forget(n);
         self.odds.forget(n);
+        self.acting.drain(..n.min(self.acting.len()));
+        self.residue.forget(n);
         self.pooled.drain(..n);
         self.moved.drain(..n);
         self.labels.drain(..n);
@@ -243,6 +306,28 @@ impl Track {
             boosts.push(Boosted::fit(shape, &lesson, &plan.settings, plan.starts_from_table));
         }
         (self.logits, self.boosts, self.rows_fitted) = (logits, boosts, chosen.len());
+        if self.residue.columns() > 0 {
+            weigh(&mut lesson, learning.residue.counting);
+            self.fit_residue(&lesson, &chosen, learning.residue.ridge);
+        }
+    }
+
+    fn fit_residue(&mut self, lesson: &Lesson, chosen: &[usize], ridge: f64) {
+        let pooled = |row: &[f32], i: usize| {
+            let mut odds = row[row.len() - NAIVE..].to_vec();
+            odds.extend(self.logits.iter().map(|model| model.log_odds(row)));
+            odds.extend(self.boosts.iter().map(|model| model.log_odds(row)));
+            let acting = self.acting.get(i).copied().unwrap_or_default();
+            self.blend.pool(&acted(&odds, acting))
+        };
+        let rows = lesson.rows.iter().zip(chosen);
+        let pooled: Vec<f32> = rows.map(|(row, &i)| pooled(row, i)).collect();
+        let mut residue = self.residue.clone();
+        let rows = lesson.rows.iter().zip(pooled);
+        let examples = rows.map(|(row, pooled)| (row[feature::STATE], self.known(row), pooled));
+        let settings = LogitSettings { ridge, by_state: self.target.kind == Kind::Up };
+        residue.fit(examples, &lesson.labels, &lesson.weights, settings);
+        self.residue = residue;
     }
 
     /// What became of a forecast made `k` steps before `t`, where that is known.
@@ -256,11 +341,17 @@ impl Track {
         }
     }
 
-    fn cell(&self, zone: &Series, t: usize) -> Option<Cell> {
+    /// Whether what became of a forecast made at `t` may be the doing of a drain.
+    fn is_clouded(&self, inputs: &Inputs, z: usize, t: usize) -> bool {
+        let known = inputs.of(z);
+        known.is_some_and(|known| known.drains.is_clouded(self.target.kind, t, self.k))
+    }
+
+    fn cell(&self, zone: &Series, z: usize, t: usize, inputs: &Inputs) -> Option<Cell> {
         Some(Cell {
             is_up: zone.carried_up(t)?,
             minutes_in_state: zone.in_state(t) as f32 * self.step_seconds as f32 / 60.0,
-            hour: feature::hour_of(t + self.k, self.step_seconds) as usize,
+            hour: inputs.hour(z, t + self.k, self.step_seconds) as usize,
         })
     }
 
@@ -278,4 +369,13 @@ impl Track {
         let labels = chosen.iter().map(|&i| self.labels[i]).collect();
         Lesson { rows, labels, weights: vec![1.0; chosen.len()] }
     }
+}
+
+/// What experts say with what drains do to it.
+fn acted(odds: &[f32], acting: Acting) -> Cow<'_, [f32]> {
+    if acting == Acting::NONE {
+        return Cow::Borrowed(odds);
+    }
+    let usual = odds[table::RECENT_CLIMATOLOGY];
+    Cow::Owned(odds.iter().map(|&odds| acting.on(odds, usual)).collect())
 }
