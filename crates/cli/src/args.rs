@@ -5,10 +5,15 @@
 
 mod asking;
 mod demand;
+mod history;
 mod simulate;
 
 pub(crate) use asking::{Clean, Diff, Export, Logs, Report, Runs, Status, Why};
 pub(crate) use demand::{Demand, DemandCommand, DemandImport, DemandShow};
+pub(crate) use history::{
+    History, HistoryCommand, HistoryExport, HistoryFormat, HistoryImport, HistoryPrune,
+    HistoryShow, Observe, SeriesChoice,
+};
 pub(crate) use simulate::Simulate;
 
 use std::path::PathBuf;
@@ -88,6 +93,10 @@ pub(crate) enum Command {
     Forecast(Forecast),
     /// Say what tasks take, by what earlier ones took
     Demand(Demand),
+    /// Keep what was measured in zones: import, show, export and prune it
+    History(History),
+    /// Measure this machine again and again, so that forecasts know its past
+    Observe(Observe),
     /// Check or repair the journal of a run
     Journal(Journal),
     /// Print a script that teaches a shell to complete commands
@@ -180,6 +189,9 @@ pub(crate) struct Watching {
     /// Say nothing while it runs
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// How often this machine is measured meanwhile, for forecasts; 0 for never
+    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = age)]
+    pub(crate) observe_every: spec::Duration,
 }
 
 /// `check`.

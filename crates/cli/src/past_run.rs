@@ -265,15 +265,17 @@ fn projects(choice: &ProjectChoice) -> Result<Vec<Project>, Failure> {
     let here = std::env::current_dir()
         .and_then(|here| here.canonicalize())
         .map_err(|error| Failure::io("find", Path::new("."), &error))?;
-    let around = here.ancestors().find(|folder| has_runs(folder));
+    let around = here.ancestors().find(|folder| is_project(folder));
     Ok(match around {
         Some(folder) => vec![Project::new(folder.to_path_buf())],
         None => below(&here, DEPTH_MAX).into_iter().map(Project::new).collect(),
     })
 }
 
-fn has_runs(folder: &Path) -> bool {
-    Project::new(folder.to_path_buf()).runs().is_dir()
+/// Whether there were runs, or something was measured.
+fn is_project(folder: &Path) -> bool {
+    let project = Project::new(folder.to_path_buf());
+    project.runs().is_dir() || project.history().is_file()
 }
 
 fn below(folder: &Path, depth: usize) -> Vec<PathBuf> {
@@ -286,7 +288,7 @@ fn below(folder: &Path, depth: usize) -> Vec<PathBuf> {
         if is_hidden || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
-        if has_runs(&entry.path()) {
+        if is_project(&entry.path()) {
             found.push(entry.path());
         } else {
             found.extend(below(&entry.path(), depth - 1));

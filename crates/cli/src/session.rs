@@ -64,13 +64,14 @@ pub(crate) fn check(watching: &Watching) -> Result<(), Failure> {
 /// # Errors
 /// It could not go on, or its report could not be written.
 pub(crate) fn drive(
-    ready: Ready,
+    mut ready: Ready,
     run: &PastRun,
     origin: Origin,
     watching: &Watching,
     screen: Screen,
 ) -> Result<Code, Failure> {
     let workflow = ready.workflow.clone();
+    ready.observe_every(watching.observe_every);
     let interrupts = Interrupts::listen(ready.messages.clone())?;
     if !watching.quiet && !watching.json {
         let name = screen.word(Tone::Strong, &printable(workflow.name()));

@@ -142,8 +142,8 @@ pub struct Observation {
 pub const OBSERVATIONS_PER_TEMPLATE: u32 = 10_000;
 
 /// What each format adds to the one before; a history is brought up to the last when it is opened.
-const FORMATS: [&str; 2] =
-    [FIRST_FORMAT, "ALTER TABLE observations ADD COLUMN output_bytes INTEGER;"];
+const FORMATS: [&str; 3] =
+    [FIRST_FORMAT, "ALTER TABLE observations ADD COLUMN output_bytes INTEGER;", series::TABLES];
 const FIRST_FORMAT: &str = "\
     CREATE TABLE IF NOT EXISTS files(path TEXT PRIMARY KEY, size INTEGER NOT NULL, \
         ctime_ns INTEGER NOT NULL, ino INTEGER NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;\
@@ -421,7 +421,6 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     if version_of(&db)? != FORMATS.len() {
         bring_up_to_date(&mut db)?;
     }
-    series::add_tables(&db)?;
     Ok(db)
 }
 

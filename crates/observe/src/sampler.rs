@@ -41,20 +41,29 @@ impl Sampler {
     #[must_use]
     pub fn start(place: Place, every: Duration) -> Option<Self> {
         let (running, ended) = sync_channel::<()>(0);
-        let sample = move || {
-            let mut last = Reading::read(time::now(), &place.folder);
-            while ended.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                let next = Reading::read(time::now(), &place.folder);
-                if let (Some(next), Some(last)) = (next, last) {
-                    let _ = History::open(&place.history).and_then(|mut history| {
-                        put(&mut history, &place.zones, &next.since(&last))
-                    });
-                }
-                last = next;
-            }
-        };
+        let goes_on = move || ended.recv_timeout(every) == Err(RecvTimeoutError::Timeout);
         let builder = std::thread::Builder::new().name("sampler".into());
-        builder.spawn(sample).ok().map(|_| Self { _running: running })
+        let spawned = builder.spawn(move || sample_while(&place, goes_on, |_| {}));
+        spawned.ok().map(|_| Self { _running: running })
+    }
+}
+
+/// Samples each time that `goes_on` has waited and says so; tells what came of it.
+pub fn sample_while(
+    place: &Place,
+    mut goes_on: impl FnMut() -> bool,
+    mut tell: impl FnMut(Result<(), Error>),
+) {
+    let mut last = Reading::read(time::now(), &place.folder);
+    while goes_on() {
+        let next = Reading::read(time::now(), &place.folder);
+        tell(match (next, last) {
+            (Some(next), Some(last)) => History::open(&place.history)
+                .and_then(|mut history| put(&mut history, &place.zones, &next.since(&last)))
+                .map_err(Error::from),
+            _ => Err(Error::Unreadable),
+        });
+        last = next;
     }
 }
 
@@ -124,5 +133,27 @@ mod tests {
         }
         let cpu = measured.iter().find(|(measure, _)| *measure == Measure::Cpu).unwrap();
         assert!((0.0..=1.0).contains(&cpu.1.value));
+    }
+
+    #[test]
+    fn a_sampler_goes_on_until_it_is_told_to_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place {
+            history: dir.path().join("history.db"),
+            folder: dir.path().to_path_buf(),
+            zones: vec!["a".to_owned()],
+        };
+        let (mut rounds, mut told) = (0, 0);
+        let goes_on = || {
+            rounds += 1;
+            // A reading in the same microsecond would measure nothing.
+            std::thread::sleep(Duration::from_millis(2));
+            rounds <= 3
+        };
+        sample_while(&place, goes_on, |result| told += usize::from(result.is_ok()));
+        assert_eq!(told, 3);
+        let mut history = History::open(&place.history).unwrap();
+        let kept = store::read(&mut history, "a", &Measure::Memory, store::EVER).unwrap();
+        assert_eq!(kept.samples.len(), 3);
     }
 }

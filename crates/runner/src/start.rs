@@ -11,6 +11,7 @@ use engine::ranges::TaskRanges;
 use engine::{Engine, Epoch, Record, RunState};
 use journal::Journal;
 use journal::lease::{self, Lease};
+use observe::sampler::{Place, Sampler};
 use spec::site::Backend;
 use spec::{Site, TaskId, Timestamp, Workflow};
 
@@ -122,14 +123,34 @@ pub struct Ready {
     pub messages: Sender<Message>,
     drive: Drive,
     teller: Teller,
+    observe_every: Option<std::time::Duration>,
 }
 
 impl Ready {
+    /// While it is driven, measures this machine so often, into the history of the project; not at
+    /// all where the span is nothing. Unless told, a run measures nothing.
+    pub fn observe_every(&mut self, span: spec::Duration) {
+        self.observe_every = (span != spec::Duration::ZERO).then(|| span.to_std());
+    }
+
+    /// A sampler for the zones that this machine is.
+    fn sampler(&self) -> Option<Sampler> {
+        let is_local = |zone: &&spec::site::Zone| zone.backend == Backend::Local;
+        let zones = self.drive.site.zones.iter().filter(is_local);
+        let place = Place {
+            history: self.drive.project.history(),
+            folder: self.drive.project.root().to_path_buf(),
+            zones: zones.map(|zone| zone.name.clone()).collect(),
+        };
+        Sampler::start(place, self.observe_every?)
+    }
+
     /// Drives the run until it has ended or paused, and tells whom the workflow names of its end.
     ///
     /// # Errors
     /// Why it could not go on.
     pub fn drive(self, observer: &mut dyn Observer) -> Result<Phase, Error> {
+        let _sampler = self.sampler();
         let mut listener = Listener { observer, ended: None };
         let phase = drive::drive(self.drive, &mut listener)?;
         if let Some(ended) = listener.ended.take() {
@@ -338,7 +359,7 @@ impl Parts {
             run_dir: run_dir.clone(),
             messages: received,
         };
-        Ready { run_dir, workflow, messages, drive, teller }
+        Ready { run_dir, workflow, messages, drive, teller, observe_every: None }
     }
 }
 

@@ -47,7 +47,8 @@ fn end_here(run: &PastRun, screen: Screen) -> Result<Code, Failure> {
         return Ok(Code::Succeeded);
     }
     let _ = ready.messages.send(Message::Command(Command::Cancel));
-    let watching = Watching { html: None, json: false, quiet: true };
+    let observe_every = spec::Duration::ZERO;
+    let watching = Watching { html: None, json: false, quiet: true, observe_every };
     match session::drive(ready, run, Origin::TakenOver, &watching, screen)? {
         Code::Cancelled => {
             screen.say(&format!("run {} is cancelled", run.id));

@@ -9,9 +9,11 @@ mod export;
 mod forecast;
 mod graph;
 mod hidden;
+mod history;
 mod journal;
 mod logs;
 mod manual;
+mod observe;
 mod plan;
 mod report;
 mod resume;
@@ -68,6 +70,8 @@ pub(crate) fn run(command: Command, screen: Screen) -> Result<Code, Failure> {
             DemandCommand::Show(args) => demand::show(&args, screen),
             DemandCommand::Import(args) => demand::import(&args, screen),
         },
+        Command::History(args) => history::history(&args, screen),
+        Command::Observe(args) => observe::observe(&args, screen),
         Command::Journal(args) => match args.command {
             JournalCommand::Verify(args) => journal::verify(&args, screen),
             JournalCommand::Repair(args) => journal::repair(&args, screen),

@@ -14,6 +14,7 @@ mod forecasting;
 mod growing;
 mod interrupting;
 mod limits;
+mod measuring;
 mod memory;
 mod running;
 mod secrets;

@@ -9,7 +9,7 @@
 //! closed: a sample that comes later for a step that has one changes nothing, so taking the same
 //! samples in twice is the same as once.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Error, History};
 
@@ -31,7 +31,8 @@ pub const SERIES_MAX: u64 = 10_000;
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
-const TABLES: &str = "\
+/// What series add to the format of a history.
+pub(super) const TABLES: &str = "\
     CREATE TABLE IF NOT EXISTS series(id INTEGER PRIMARY KEY, zone TEXT NOT NULL, \
         measure TEXT NOT NULL, unit TEXT NOT NULL, source TEXT NOT NULL, least INTEGER NOT NULL, \
         count INTEGER NOT NULL, first_us INTEGER NOT NULL, last_us INTEGER NOT NULL, \
@@ -192,14 +193,6 @@ impl History {
     pub fn shrink(&mut self) -> Result<(), Error> {
         self.db.execute_batch("VACUUM").map_err(super::sqlite(&self.path))
     }
-}
-
-/// Adds the tables of series to a history that has none. An older program does not mind them, so
-/// the format keeps its number.
-pub(super) fn add_tables(db: &Connection) -> rusqlite::Result<()> {
-    let sql = "SELECT 1 FROM sqlite_master WHERE type='table' AND name='samples'";
-    let is_there = db.query_row(sql, [], |_| Ok(())).optional()?.is_some();
-    if is_there { Ok(()) } else { db.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} COMMIT")) }
 }
 
 fn summary_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Summary> {
@@ -568,7 +561,8 @@ mod tests {
             digest: [7; 32],
         };
         old.put_files(std::slice::from_ref(&file)).unwrap();
-        old.db.execute_batch("DROP TABLE series; DROP TABLE samples").unwrap();
+        let before = "DROP TABLE series; DROP TABLE samples; PRAGMA user_version=2";
+        old.db.execute_batch(before).unwrap();
         drop(old);
         let mut new = history(&dir);
         assert_eq!(new.moved_aside(), None);

@@ -4,9 +4,10 @@
 use std::time::{Duration, Instant};
 
 use engine::shard::HostInput;
+use observe::machine::Counters;
 
 use super::Keep;
-use super::machine::Counters;
+use super::machine::usage;
 use super::share::CapacityShare;
 
 /// How often the share of the machine is asked for, when more is not wanted sooner.
@@ -51,7 +52,7 @@ pub(super) fn run(
 fn measure(keep: &Keep, last: Option<Counters>) -> Option<Counters> {
     let counters = Counters::read(keep.hub.clock.now());
     match (&last, &counters) {
-        (Some(last), Some(now)) => keep.hub.tell(HostInput::Measured(now.since(last))),
+        (Some(last), Some(now)) => keep.hub.tell(HostInput::Measured(usage(last, now))),
         // Where nothing can be measured, something still shows that the keeper is there.
         (None, _) | (_, None) => keep.hub.beat(),
     }

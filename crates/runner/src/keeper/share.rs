@@ -72,7 +72,7 @@ impl CapacityShare for LedgerShare {
 pub(super) fn machine(declared: &Resources) -> Resources {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let cpus = MilliCpus::whole(u32::try_from(cpus).unwrap_or(u32::MAX / 1_000));
-    let memory = Bytes(super::machine::memory_total().unwrap_or(0));
+    let memory = Bytes(observe::machine::memory_total().unwrap_or(0));
     at_least(declared, &Resources { cpus, memory, ..Resources::default() })
 }
 

@@ -1,0 +1,251 @@
+//! Measurements taken in, shown, given away and forgotten; and a machine that is measured.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+
+use rustix::process::Signal;
+
+use crate::stage::Stage;
+
+/// A day of a zone, a value each five minutes.
+fn table(heading: &str, value: impl Fn(u32) -> String) -> String {
+    let mut text = format!("{heading}\n");
+    for i in 0..288 {
+        let (hour, minute) = (i / 12, i % 12 * 5);
+        text += &format!("2026-03-01 {hour:02}:{minute:02}:00,{}\n", value(i));
+    }
+    text
+}
+
+fn shown(stage: &Stage) -> serde_json::Value {
+    stage.foreshard(&["history", "show", "--json"]).ends(0).json()
+}
+
+#[test]
+fn measurements_are_taken_in_once_shown_and_plotted() {
+    let stage = Stage::with(&[("cpu.csv", &table("timestamp,value", |i| (i % 40).to_string()))]);
+    let words = [
+        "history",
+        "import",
+        "cpu.csv",
+        "--zone",
+        "north",
+        "--measure",
+        "cpu",
+        "--unit",
+        "percent",
+    ];
+    stage.foreshard(&words).ends(0).prints("north cpu: 288 new samples\n");
+    stage.foreshard(&words).ends(0).prints("north cpu: 0 new samples, 288 known\n");
+    let told =
+        stage.foreshard(&["history", "show"]).ends(0).prints("north cpu: 288 samples in share");
+    told.prints("from cpu.csv").prints("38 %").prints("2026-03-01 00:00").prints("█");
+    let json = shown(&stage);
+    assert_eq!(json[0]["samples"], 288);
+    assert_eq!(json[0]["step_seconds"], 300.0);
+    assert_eq!(json[0]["last"], "2026-03-01T23:55:00Z");
+}
+
+#[test]
+fn zones_side_by_side_keep_their_gaps() {
+    let value = |i| if (100..144).contains(&i) { "1,".to_owned() } else { "1,0".to_owned() };
+    let stage = Stage::with(&[("up.csv", &table("time,north,south", value))]);
+    stage.foreshard(&["history", "import", "up.csv", "--measure", "up"]).ends(0);
+    let json = shown(&stage);
+    assert_eq!((&json[0]["zone"], &json[1]["zone"]), (&"north".into(), &"south".into()));
+    assert_eq!((&json[0]["gaps_percent"], &json[1]["gaps_percent"]), (&0.into(), &16.into()));
+    let told = stage.foreshard(&["history", "show"]).ends(0);
+    told.prints("ZONE").prints("16 %").prints("every value is the same");
+    stage.foreshard(&["history", "show", "--zone", "south"]).ends(0).prints("·····");
+}
+
+#[test]
+fn what_is_exported_is_imported_as_it_was() {
+    let value = |i: u32| format!("{},{}", f64::from(i).sin().abs(), 1e9 / f64::from(i + 1));
+    let stage = Stage::with(&[("all.csv", &table("time,a:cpu,b:memory", value))]);
+    stage.foreshard(&["history", "import", "all.csv"]).ends(0);
+    for format in ["csv", "jsonl"] {
+        let file = format!("out.{format}");
+        stage.foreshard(&["history", "export", "--format", format, "-o", &file]).ends(0);
+        std::fs::create_dir_all(stage.path(format)).unwrap();
+        let words = ["history", "import", &file, "--project", format];
+        stage.foreshard(&words).ends(0).prints("b memory: 288 new samples");
+        let again = ["history", "export", "--format", format, "--project", format];
+        assert_eq!(stage.foreshard(&again).ends(0).out, stage.read(&file));
+    }
+    let one = [
+        "history",
+        "export",
+        "--zone",
+        "a",
+        "--from",
+        "2026-03-01T12:00:00Z",
+        "--to",
+        "2026-03-01T12:10:00Z",
+    ];
+    assert_eq!(stage.foreshard(&one).ends(0).out.lines().count(), 3);
+}
+
+#[test]
+fn every_mistake_in_every_file_is_told_and_nothing_is_taken_in() {
+    let stage = Stage::with(&[
+        ("good.csv", "time,value\n2026-03-01,1\n"),
+        ("bad.csv", "time,value\n2026-03-01,1\nnoon,2\n2026-03-02,much\n"),
+        ("bad.jsonl", "{\"time\": 1, \"value\": 2}\n{\"time\": 1, \"valu\": 2}\n"),
+    ]);
+    let words =
+        ["history", "import", "good.csv", "bad.csv", "bad.jsonl", "--zone", "z", "--measure", "x"];
+    let told = stage.foreshard(&words).ends(2);
+    let told = told.says("bad.csv:3: `noon` is no time; write 2026-01-31T08:00:00Z");
+    let told = told.says("bad.csv:4: `much` is no number; write a number");
+    told.says("bad.jsonl:2: unknown field `valu`").says("3 mistakes; nothing was taken in");
+    let nothing = stage.foreshard(&["history", "show"]).ends(2);
+    nothing.says("nothing was measured yet").says("`foreshard observe` measures this machine");
+    stage.foreshard(&["history", "import", "gone.csv"]).ends(7).says("gone.csv cannot be read");
+    stage.foreshard(&["history", "import", "good.csv"]).ends(2).says("say --zone");
+}
+
+#[test]
+fn bad_values_are_warnings_and_values_that_are_all_bad_are_a_mistake() {
+    let odd = "time,value\n2026-03-01,0.5\n2026-03-01,0.5\n2026-03-03,0.25\n2026-03-02,NaN\n2026-03-02,7\n2026-03-02,1\n";
+    let stage = Stage::with(&[
+        ("odd.csv", odd),
+        ("percent.csv", "time,value\n2026-03-01,50\n2026-03-02,60\n"),
+    ]);
+    let words = ["history", "import", "odd.csv", "--zone", "z", "--measure", "cpu"];
+    let told = stage.foreshard(&words).ends(0).prints("z cpu: 3 new samples");
+    let told = told.says("warning: z cpu: 1 values are no numbers; left out");
+    told.says("1 samples are there twice").says("several values").says("put in order");
+    let percent = ["history", "import", "percent.csv", "--zone", "z", "--measure", "cpu"];
+    let told = stage.foreshard(&percent).ends(2).says("nothing of z cpu can be used");
+    told.says("say --unit percent");
+    let other = ["history", "import", "odd.csv", "--zone", "z", "--measure", "mood", "--unit", "a"];
+    stage.foreshard(&other).ends(0);
+    let again = ["history", "import", "odd.csv", "--zone", "z", "--measure", "mood", "--unit", "b"];
+    stage.foreshard(&again).ends(2).says("z mood is kept in `a`, and this is in `b`");
+}
+
+#[test]
+fn counters_become_rates_and_traces_begin_when_they_are_told_to() {
+    let stage = Stage::with(&[
+        ("bytes.csv", &table("time,value", |i| (1_000_000 + 600 * i).to_string())),
+        ("us-east-1a.json", r#"{"metadata": {"gap_seconds": 300}, "data": [1, null, 0, 2]}"#),
+    ]);
+    let words = ["history", "import", "bytes.csv", "--zone", "z", "--measure", "network_in"];
+    stage
+        .foreshard(&words)
+        .ends(0)
+        .prints("287 new samples; a counter, kept as its change per second");
+    let rates = stage.foreshard(&["history", "export"]).ends(0).out;
+    assert!(rates.lines().skip(1).all(|line| line.ends_with(",z,network_in,B/s,2")), "{rates}");
+    stage.foreshard(&["history", "import", "us-east-1a.json"]).ends(2).says("say --start");
+    let trace = ["history", "import", "us-east-1a.json", "--start", "2026-03-01"];
+    stage.foreshard(&trace).ends(0).prints("us-east-1a count: 3 new samples");
+}
+
+#[test]
+fn what_is_pruned_is_gone() {
+    let stage = Stage::with(&[("all.csv", &table("time,a:cpu,b:memory", |_| "0.5,1".to_owned()))]);
+    stage.foreshard(&["history", "import", "all.csv"]).ends(0);
+    stage.foreshard(&["history", "prune"]).ends(2).says("--all");
+    let some = ["history", "prune", "--measure", "cpu", "--before", "2026-03-01T12:00:00Z"];
+    stage.foreshard(&some).ends(0).says("144 samples forgotten");
+    stage.foreshard(&["history", "prune", "--zone", "c"]).ends(2).says("there are a cpu, b memory");
+    stage.foreshard(&["history", "prune", "--all"]).ends(0).says("432 samples forgotten");
+    stage.foreshard(&["history", "show"]).ends(2);
+}
+
+#[test]
+fn this_machine_is_measured_once_or_until_ctrl_c() {
+    let stage = Stage::with(&[]);
+    let told = stage.foreshard(&["observe", "--once"]).ends(0);
+    told.prints("cpu").prints("memory").prints("network_in").prints("disk");
+    let mut going = stage.command(&["observe", "--every", "1s", "--zone", "den"]);
+    let mut going = going.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    // The first measurement is there when the history says so.
+    let is_measured = || {
+        let choice = ["history", "export", "--zone", "den", "--measure", "memory"];
+        stage.foreshard(&choice).code == 0
+    };
+    while !is_measured() {
+        assert!(going.try_wait().unwrap().is_none(), "it goes on until it is told to end");
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&going), Signal::INT).unwrap();
+    assert_eq!(going.wait().unwrap().code(), Some(0));
+    let unit = stage.foreshard(&["observe", "--systemd", "--every", "1m"]).ends(0);
+    unit.prints("[Service]").prints("observe --every 60s --zone local --project /");
+    stage.foreshard(&["observe", "--every", "0s"]).ends(2).says("from 1s to 24h");
+}
+
+#[test]
+fn a_run_measures_the_machine_meanwhile_unless_it_is_told_not_to() {
+    // A task that ends when the machine has been measured.
+    let foreshard = env!("CARGO_BIN_EXE_foreshard");
+    let stage = Stage::with(&[]);
+    let project = stage.path("").display().to_string();
+    let export = format!("'{foreshard}' history export --measure memory --project '{project}'");
+    let wait = format!("until {export} > /dev/null 2>&1; do sleep 0.1; done");
+    let workflow = |run: &str| format!("foreshard: 1\ntasks:\n  wait:\n    run: {run}\n");
+    stage.write("workflow.yaml", &workflow("sleep 1.2"));
+    stage.foreshard(&["run", "workflow.yaml", "--observe-every", "0"]).ends(0);
+    stage.foreshard(&["history", "show"]).ends(2).says("nothing was measured yet");
+    stage.write("workflow.yaml", &workflow(&wait));
+    stage.foreshard(&["run", "workflow.yaml", "--observe-every", "1s"]).ends(0);
+    stage.foreshard(&["history", "show", "--measure", "cpu"]).ends(0).prints("local cpu: ");
+}
+
+/// A server that gives this answer, once; its address.
+fn server(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        lines.map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
+        if answer.is_empty() {
+            // Silence, until the other side gives up.
+            let _ = stream.read(&mut [0; 1]);
+        }
+        let _ =
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
+    });
+    address
+}
+
+#[test]
+fn a_server_that_is_silent_or_answers_oddly_is_named_and_nothing_is_taken_in() {
+    let stage = Stage::with(&[]);
+    let ask = |address: &str, more: &[&str]| {
+        let words = [
+            "history",
+            "import",
+            "--prometheus",
+            address,
+            "--query",
+            "x",
+            "--measure",
+            "cpu",
+            "--from",
+            "1d", // what is asked for at once
+            "--timeout",
+            "1s",
+        ];
+        stage.foreshard(&[&words[..], more].concat())
+    };
+    let zone = ["--zone", "z"];
+    ask(&server(""), &zone).ends(7).says("did not answer within 1 s").says("nothing was taken in");
+    ask("http://127.0.0.1:1", &zone).ends(7).says("cannot be reached");
+    ask(&server("<html>"), &zone).ends(2).says("does not answer as Prometheus does");
+    let two = r#"{"status":"success","data":{"resultType":"matrix","result":[
+        {"metric":{"instance":"a"},"values":[[1700000000,"0.5"]]},
+        {"metric":{"instance":"b"},"values":[[1700000000,"0.25"]]}]}}"#;
+    let told =
+        ask(&server(two), &zone).ends(2).says("2 series: {instance=\"a\"}, {instance=\"b\"}");
+    told.says("--zone-label LABEL");
+    ask(&server(two), &["--zone-label", "job"]).ends(2).says("`job` does not tell the series");
+    let told = ask(&server(two), &["--zone-label", "instance"]).ends(0);
+    told.prints("a cpu: 1 new sample").prints("b cpu: 1 new sample");
+    ask(&server(r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#), &zone)
+        .ends(2)
+        .says("the query has no answer");
+}
