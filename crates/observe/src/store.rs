@@ -69,6 +69,12 @@ pub fn tidied(incoming: Incoming, latest: Timestamp) -> Tidied {
     }
     let (min, max) = measure.bounds();
     flaws.extend(tidy::bound(&mut samples, min, max));
+    // A total that never moved looks like this; so does a rate that is none.
+    let is_constant = samples.windows(2).all(|pair| pair[0].value.eq(&pair[1].value));
+    let is_doubtful = is_constant && samples.len() > 1 && samples[0].value > 0.0;
+    flaws.extend(
+        (is_doubtful && !was_counter && measure.may_be_counter()).then_some(Flaw::Constant),
+    );
     // Said, but kept: which of both units is right is not known here.
     if let Some(change) = unit_change::find(&samples).filter(|_| !was_counter) {
         let (at, factor) = (samples[change.index].at, change.factor);

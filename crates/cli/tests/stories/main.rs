@@ -17,6 +17,7 @@ mod limits;
 mod measuring;
 mod memory;
 mod running;
+mod scraping;
 mod secrets;
 mod simulating;
 mod stage;
