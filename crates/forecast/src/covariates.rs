@@ -6,10 +6,14 @@
 
 use crate::calendar::{Axis, Kind, Spans, When};
 use crate::local_clock::LocalClock;
+use crate::recurrence::{self, Demand, Pattern, Run};
 use crate::regressor::Regressor;
+use spec::Timestamp;
 
 /// The name of the input of hours and weekdays.
 pub const CLOCK: &str = "clock";
+/// The name of the input of the site's own recurring runs.
+pub const RUNS: &str = "runs";
 
 /// The inputs of one zone.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +35,14 @@ enum Source {
     Clock,
     Events(Kind, Spans),
     Regressor(Regressor),
+    Runs(Vec<Rhythms>),
+}
+
+/// What was known of recurring runs from a step on.
+#[derive(Clone, Debug)]
+struct Rhythms {
+    from: i64,
+    patterns: Vec<Pattern>,
 }
 
 /// The most horizons between those that are learned at which a forecast is asked for.
@@ -53,6 +65,16 @@ const CLOCK_COLUMNS: [&str; 12] = [
 ];
 /// Names of the columns of a calendar.
 const EVENT_COLUMNS: [&str; 3] = ["at the target", "now", "on the way"];
+/// Names of the columns of recurring runs.
+const RUN_COLUMNS: [&str; 4] =
+    ["cpus at the target", "probability at the target", "cpus on the way", "cpus now"];
+/// Rhythms are learned again at so many midnights after a run has begun: by then one that has
+/// stopped is forgotten.
+const DAYS_RELEARNED: i64 = 30;
+/// The latest midnights at which they are learned.
+const DAYS_LEARNED: usize = 150;
+/// At so many points between origin and target it is asked what runs hold.
+const RUN_POINTS: i64 = 6;
 
 impl Covariates {
     /// No inputs: nothing is known but the past of the zone.
@@ -90,6 +112,39 @@ impl Covariates {
     pub fn with_regressor(self, name: &str, regressor: Regressor) -> Self {
         let columns = regressor.columns();
         self.with(name, Source::Regressor(regressor), columns)
+    }
+
+    /// With the site's own recurring runs, learned at each midnight in UTC from those that had begun
+    /// by then.
+    #[must_use]
+    pub fn with_runs(self, runs: &[Run]) -> Self {
+        let Some(axis) = self.axis else { return self };
+        let day = 86_400_000_000;
+        let days = runs.iter().map(|run| run.start.0.div_euclid(day) + 1);
+        let mut days: Vec<i64> = days.flat_map(|first| first..first + DAYS_RELEARNED).collect();
+        days.sort_unstable();
+        days.dedup();
+        days.drain(..days.len().saturating_sub(DAYS_LEARNED));
+        let rhythms = days.into_iter().map(|since| {
+            let since = Timestamp(since.saturating_mul(day));
+            let patterns = recurrence::learn(runs, since, &self.clock);
+            Rhythms { from: axis.step_from(since), patterns }
+        });
+        let rhythms = rhythms.collect();
+        self.with(RUNS, Source::Runs(rhythms), &RUN_COLUMNS)
+    }
+
+    /// What the site's own recurring runs are expected to hold at step `origin + k`, as was known at
+    /// step `origin`: the probability that each is under way, and what it takes.
+    pub fn demands(&self, origin: usize, k: usize) -> Vec<(f64, &Pattern)> {
+        let Some(axis) = self.axis else { return Vec::new() };
+        let at = axis.at((origin + k) as i64);
+        let of = |pattern| (Pattern::at(pattern, at, &self.clock), pattern);
+        let patterns = self.inputs.iter().filter_map(|input| match &input.source {
+            Source::Runs(rhythms) => Some(patterns_at(rhythms, origin as i64)),
+            _ => None,
+        });
+        patterns.flatten().map(of).collect()
     }
 
     /// The same without the inputs of this name.
@@ -140,6 +195,9 @@ impl Covariates {
                     row.extend([is_at(origin + k), is_at(origin), spans.share(origin, origin + k)]);
                 }
                 Source::Regressor(regressor) => row.extend(regressor.row(origin, k)),
+                Source::Runs(rhythms) => {
+                    row.extend(self.run_row(axis, patterns_at(rhythms, origin), origin, k));
+                }
             }
         }
     }
@@ -193,6 +251,23 @@ impl Covariates {
         self
     }
 
+    fn run_row(
+        &self,
+        axis: Axis,
+        patterns: &[Pattern],
+        origin: i64,
+        k: i64,
+    ) -> [f32; RUN_COLUMNS.len()] {
+        if patterns.is_empty() {
+            return [0.0; RUN_COLUMNS.len()];
+        }
+        let at = |step| recurrence::demand(patterns, axis.at(step), &self.clock);
+        let Demand { cpus, probability, .. } = at(origin + k);
+        let way = (1..RUN_POINTS).map(|i| at(origin + k * i / RUN_POINTS).cpus);
+        let way = (way.sum::<f64>() + cpus) / RUN_POINTS as f64;
+        [cpus as f32, probability as f32, way as f32, at(origin).cpus as f32]
+    }
+
     fn clock_row(&self, axis: Axis, step: i64) -> [f32; CLOCK_COLUMNS.len()] {
         let reading = self.clock.reading(axis.at(step));
         let angle = reading.hour / 24.0 * std::f32::consts::TAU;
@@ -209,11 +284,18 @@ impl Covariates {
     }
 }
 
+/// What was known at a step.
+fn patterns_at(rhythms: &[Rhythms], step: i64) -> &[Pattern] {
+    let next = rhythms.partition_point(|one| one.from <= step);
+    next.checked_sub(1).map_or(&[], |i| &rhythms[i].patterns)
+}
+
 fn columns_of(source: &Source) -> &'static [&'static str] {
     match source {
         Source::Clock => &CLOCK_COLUMNS,
         Source::Events(..) => &EVENT_COLUMNS,
         Source::Regressor(regressor) => regressor.columns(),
+        Source::Runs(_) => &RUN_COLUMNS,
     }
 }
 

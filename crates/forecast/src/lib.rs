@@ -8,7 +8,7 @@
 //! [`target`], [`series`]; then what it is made of: [`track`], [`table`], [`hazard`], [`feature`],
 //! [`learned`], [`blend`]; [`logistic`] and [`boost`] are the learners. [`backtest`] replays a past
 //! and [`score`] says how good it was. What is known besides a zone's past is in [`covariates`]:
-//! [`local_clock`], [`calendar`], [`regressor`], [`drain`], [`residue`]. [`free`] forecasts amounts. [`recording`] and [`grid`] turn what was measured,
+//! [`local_clock`], [`calendar`], [`regressor`], [`recurrence`], [`drain`], [`residue`]. [`free`] forecasts amounts. [`recording`] and [`grid`] turn what was measured,
 //! with all its flaws, into steps.
 
 pub mod ahead;
@@ -36,6 +36,7 @@ mod matrix;
 pub mod paths;
 pub mod predictor;
 pub mod recording;
+pub mod recurrence;
 pub mod regressor;
 pub mod residue;
 pub mod rows;

@@ -97,6 +97,12 @@ impl Regressor {
         Ok(Self { known, step_seconds: axis.step_seconds, first: from, values, sums })
     }
 
+    /// The same series, of which nothing is ever known: for a zone that it is not about.
+    #[must_use]
+    pub fn silent(&self) -> Self {
+        Self { values: Vec::new(), sums: vec![(0.0, 0)], ..*self }
+    }
+
     /// When its values are known.
     #[must_use]
     pub fn known(&self) -> Known {

@@ -5,6 +5,7 @@ use forecast::backtest::{self, Folder};
 use forecast::calendar::{Axis, Kind as Event, When};
 use forecast::learning::{BoostPlan, Learning};
 use forecast::local_clock::LocalClock;
+use forecast::recurrence::Run;
 use forecast::regressor::{Known, Regressor};
 use forecast::seed::Stream;
 use forecast::target::{Kind, Target};
@@ -205,6 +206,40 @@ fn a_feed_that_drives_capacity_is_found() {
     // The truth moves by 0.8: 0.9, less what is left of the block before after 14 steps.
     assert!(low - high > 0.5 * 0.8, "{low} {high}");
     assert!((low_off - high_off).abs() < 0.15, "{low_off} {high_off}");
+}
+
+#[test]
+fn a_run_that_comes_back_is_expected() {
+    // One night in nine none, else one of six hours, some time from half past one to half past two.
+    let mut stream = Stream::new(12);
+    let starts: Vec<i64> = (0..45).filter(|day| day % 9 != 4).map(|day| day * 96 + 6).collect();
+    let starts: Vec<i64> = starts.iter().map(|start| start + stream.below(5) as i64).collect();
+    let is_busy = |t: usize| starts.iter().any(|&s| (s..s + 24).contains(&(t as i64)));
+    let runs: Vec<Run> = starts
+        .iter()
+        .map(|&start| Run {
+            name: "nightly".to_owned(),
+            start: AXIS.at(start),
+            seconds: 6.0 * 3600.0,
+            cpus: 16.0,
+            memory: 64e9,
+        })
+        .collect();
+    let samples = drawn(2, 45 * DAY, 13, |t| if is_busy(t) { 0.1 } else { 0.9 });
+    let on = Covariates::new(AXIS, LocalClock::utc()).with_runs(&runs);
+    let target = up(720);
+    let k = target.steps(STEP);
+    // Late in the run, and at noon, of the last nights.
+    let asked = |t: usize| match ((t + k) / DAY, (t + k) % DAY) {
+        (42.., 24..30) => Some(0),
+        (42.., 60..72) => Some(1),
+        _ => None,
+    };
+    let [night, noon] = said(&samples, target, &on, asked);
+    let [night_off, noon_off] = said(&samples, target, &on.without("runs"), asked);
+    // The truth moves by 0.7; the hour of day alone, without the input, finds a part of it.
+    assert!(noon - night > 0.6 * 0.7, "{noon} {night}");
+    assert!(noon - night > noon_off - night_off + 0.05, "{noon_off} {night_off}");
 }
 
 #[test]
