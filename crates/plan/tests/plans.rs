@@ -79,13 +79,21 @@ fn site(zones: &[&[u32]]) -> Site {
         backend: Backend::Local,
         location: Location::default(),
         domains: Domains::default(),
+        time_zone: None,
         pools: nodes.iter().map(pool).collect(),
         trace: None,
         wrap: Vec::new(),
         images: Vec::new(),
     };
     let zones = zones.iter().enumerate().map(zone).collect();
-    Site { zones, links: Vec::new(), policy: Policy::balanced(), outages: Vec::new() }
+    Site {
+        zones,
+        links: Vec::new(),
+        policy: Policy::balanced(),
+        outages: Vec::new(),
+        calendars: Vec::new(),
+        feeds: Vec::new(),
+    }
 }
 
 /// A small graph in which ids say nothing about the order.

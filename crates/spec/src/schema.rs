@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::notify::Occasion;
-use crate::site::{Policy, Weights};
+use crate::site::{CalendarKind, Policy, Weights};
 use crate::site_file::BACKENDS;
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -77,6 +77,18 @@ pub fn site() -> Value {
             "tail": about("exponent of the tail of its length, default 1.5", amount()),
             "seed": about("where chance comes from", json!({"type": "integer", "minimum": 0})),
         })), &["region", "every", "lasts"]))),
+        "calendars": about("name: events that are known ahead", map_of(object(fields(json!({
+            "from": about("an .ics file, relative to the project, or its address", text()),
+            "kind": about("holiday, drain (capacity goes away) or event; default: event", json!({"enum": CalendarKind::NAMES})),
+            "zones": about("the zones that it is about; default: all", list_of(text())),
+        })), &["from"]))),
+        "feeds": about("name: an external series that may say something about capacity", map_of(object(fields(json!({
+            "from": about("a file of values (CSV, JSON lines), its address, or that of a Prometheus", text()),
+            "query": about("what the Prometheus is asked", text()),
+            "known_ahead": about("whether values are known long before; default: false", json!({"type": "boolean"})),
+            "lag": duration("how long after an instant its value is known; default: 0s"),
+            "zones": about("the zones that it is about; default: all", list_of(text())),
+        })), &["from"]))),
         "policy": about("what the dispatcher prefers", one_of([
             json!({"enum": Policy::NAMES}),
             object(fields(json!({
@@ -198,6 +210,7 @@ fn zone() -> Value {
         "backend": about("local: a slice of this machine; slurm: a cluster", json!({"enum": BACKENDS})),
         "location": object(fields(location), &[]),
         "domains": about("what its machines may be lost or wrong together by", object(fields(domains), &[])),
+        "time_zone": about("name of the time zone of the clock on its wall, as in Europe/Berlin; default: UTC", text()),
         "pools": about("name: pool; like resources inside the zone", map_of(pool())),
         "wrap": about("every command of the zone is run through this", list_of(scalar())),
         "images": about("pattern of images: how commands run in them; others are refused", map_of(object(fields(json!({

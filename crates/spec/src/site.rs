@@ -1,5 +1,6 @@
 //! The Resource Pool: zones and pools, with their location, price and failure domains.
 
+mod ahead;
 mod trace;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use crate::id::ZoneId;
 use crate::resources::Resources;
 use crate::units::{Bytes, Duration};
 
+pub use ahead::{Calendar, CalendarKind, Feed};
 pub use trace::{Generated, GeneratedKind, Outages, TraceSource};
 
 /// All places a run may use.
@@ -23,6 +25,12 @@ pub struct Site {
     /// When whole regions are gone, for simulation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outages: Vec<Outages>,
+    /// Events that are known ahead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calendars: Vec<Calendar>,
+    /// External series.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub feeds: Vec<Feed>,
 }
 
 /// A place with one price and one fate over time.
@@ -36,6 +44,9 @@ pub struct Zone {
     pub location: Location,
     /// What its machines may be lost or wrong together by.
     pub domains: Domains,
+    /// The name of the time zone of the clock on its wall; none for UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     /// Like resources, in the order of the file.
     pub pools: Vec<Pool>,
     /// Recorded or made availability, for simulation.
@@ -176,6 +187,7 @@ impl Site {
             backend: Backend::Local,
             location: Location::default(),
             domains: Domains { host: host.to_owned(), ..Domains::default() },
+            time_zone: None,
             pools: vec![pool],
             trace: None,
             wrap: Vec::new(),
@@ -186,6 +198,8 @@ impl Site {
             links: Vec::new(),
             policy: Policy::balanced(),
             outages: Vec::new(),
+            calendars: Vec::new(),
+            feeds: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Knows fields and defaults, and reports every mistake with its place and what to write instead.
 //! [`render`] writes what is in force as a site file again, defaults spelled out.
 
+mod ahead;
 mod pool;
 mod render;
 pub(crate) mod trace;
@@ -23,9 +24,10 @@ use crate::units::{Bytes, Duration};
 /// The version of the format that is read.
 pub const VERSION: i64 = 1;
 
-pub(crate) const FIELDS: [&str; 5] = ["foreshard", "zones", "links", "policy", "outages"];
-pub(crate) const ZONE_FIELDS: [&str; 7] =
-    ["backend", "location", "domains", "pools", "wrap", "images", "trace"];
+pub(crate) const FIELDS: [&str; 7] =
+    ["foreshard", "zones", "links", "policy", "outages", "calendars", "feeds"];
+pub(crate) const ZONE_FIELDS: [&str; 8] =
+    ["backend", "location", "domains", "time_zone", "pools", "wrap", "images", "trace"];
 pub(crate) const LOCATION_FIELDS: [&str; 2] = ["region", "zone"];
 pub(crate) const DOMAIN_FIELDS: [&str; 4] = ["host", "rack", "region", "image"];
 pub(crate) const LINK_FIELDS: [&str; 4] = ["between", "latency", "bandwidth", "price_per_gb"];
@@ -91,7 +93,10 @@ impl Reader {
         let links = self.links(&fields, &zones);
         let policy = fields.get("policy").and_then(|node| self.policy(node));
         let outages = self.outages(&fields, &zones);
-        Some(Site { zones, links, policy: policy.unwrap_or_else(Policy::balanced), outages })
+        let calendars = self.calendars(&fields, &zones);
+        let feeds = self.feeds(&fields, &zones, &calendars);
+        let policy = policy.unwrap_or_else(Policy::balanced);
+        Some(Site { zones, links, policy, outages, calendars, feeds })
     }
 
     fn zones(&mut self, fields: &Fields<'_, '_>) -> Vec<Zone> {
@@ -117,6 +122,7 @@ impl Reader {
             backend: if backend == Some("slurm") { Backend::Slurm } else { Backend::Local },
             location,
             domains,
+            time_zone: self.time_zone(&fields),
             pools,
             trace: self.trace(&fields),
             wrap: self.zone_wrap(&fields),

@@ -181,7 +181,11 @@ fn a_site_has_the_fields_that_its_reader_knows() {
             &policy["properties"]["weights"],
         ),
     ];
-    for (text, part) in cases {
+    let inputs = |field: &str| &schema["properties"][field]["additionalProperties"];
+    let more = ["calendars", "feeds"].map(|field| {
+        (format!("zones: {{a: {{{pools}}}}}\n{field}: {{f: {{zzzzzzzz: 1}}}}"), inputs(field))
+    });
+    for (text, part) in cases.into_iter().chain(more) {
         let source = Source::new("s.yaml", format!("foreshard: 1\n{text}\n"));
         assert_eq!(fields_of(&site_file::parse(&source).1), properties(part), "{text}");
     }

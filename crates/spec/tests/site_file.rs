@@ -5,8 +5,8 @@ use spec::ZoneId;
 use spec::diagnostic::{Diagnostic, Source};
 use spec::resources::{MilliCpus, Resources};
 use spec::site::{
-    Backend, Domains, Generated, GeneratedKind, ImageRule, Link, Location, Outages, Policy, Pool,
-    Site, TraceSource, Weights, Zone,
+    Backend, Calendar, CalendarKind, Domains, Feed, Generated, GeneratedKind, ImageRule, Link,
+    Location, Outages, Policy, Pool, Site, TraceSource, Weights, Zone,
 };
 use spec::site_file::{parse, render};
 use spec::units::{Bytes, Duration};
@@ -270,7 +270,8 @@ prop_compose! {
         let domains = Domains { host: next(), rack: next(), region: next(), image: next() };
         images.sort_by(|a, b| a.pattern.cmp(&b.pattern));
         images.dedup_by_key(|rule| rule.pattern.clone());
-        Zone { name, backend, location, domains, pools, trace, wrap, images }
+        let time_zone = slurm.then(|| "Europe/Berlin".to_owned());
+        Zone { name, backend, location, domains, time_zone, pools, trace, wrap, images }
     }
 }
 
@@ -287,7 +288,12 @@ prop_compose! {
         let region = zones[0].location.region.clone();
         let outages = Outages { region, every: Duration(latency + 1_000_000), lasts: Duration(5_000_000), tail: 1.25, seed: bandwidth };
         let outages = if outages.region.is_empty() { Vec::new() } else { vec![outages] };
-        Site { zones, links, policy: Policy { name: policy, weights }, outages }
+        let from = zones[0].name.clone();
+        let calendar = Calendar { name: "c".to_owned(), from: from.clone(), kind: CalendarKind::Drain, zones: vec![ZoneId(0)] };
+        let query = (latency % 2 == 0).then(|| "sum(up) # x".to_owned());
+        let feed = Feed { name: "f".to_owned(), from, query, lag: (latency % 3 > 0).then_some(Duration(latency)), zones: Vec::new() };
+        let (calendars, feeds) = if weight > 1.0 { (vec![calendar], vec![feed]) } else { (Vec::new(), Vec::new()) };
+        Site { zones, links, policy: Policy { name: policy, weights }, outages, calendars, feeds }
     }
 }
 
@@ -298,4 +304,44 @@ proptest! {
         let (again, diagnostics) = parse(&Source::new("site.yaml", text.clone()));
         prop_assert_eq!(again, Some(site), "{}\n{:?}", text, diagnostics);
     }
+}
+
+#[test]
+fn what_is_known_ahead_is_read_and_each_mistake_in_it_named() {
+    let zones = "foreshard: 1\nzones: {a: {time_zone: Europe/Berlin, pools: {p: {cpus: 1, memory: 1GiB}}}}\n";
+    let read = |text: &str| parse(&Source::new("s.yaml", format!("{zones}{text}")));
+    let (site, diagnostics) = read(
+        "calendars: {public: {from: h.ics, kind: holiday}, works: {from: \"https://x/w.ics\", kind: drain, zones: [a]}}\n\
+         feeds: {load: {from: l.csv}, plan: {from: p.csv, known_ahead: true}, grid: {from: \"http://x\", query: up, lag: 10m}}\n",
+    );
+    let site = site.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+    assert_eq!(site.zones[0].time_zone.as_deref(), Some("Europe/Berlin"));
+    let kinds: Vec<CalendarKind> = site.calendars.iter().map(|one| one.kind).collect();
+    assert_eq!(kinds, [CalendarKind::Holiday, CalendarKind::Drain]);
+    assert_eq!(site.calendars[1].zones, [ZoneId(0)]);
+    let lags: Vec<Option<u64>> = site.feeds.iter().map(|one| one.lag.map(|lag| lag.0)).collect();
+    assert_eq!(lags, [Some(0), None, Some(600_000_000)]);
+
+    let mistakes = [
+        ("calendars: [a]", "`calendars` must be a map"),
+        ("calendars: {c: {kind: drain}}", "needs `from`"),
+        ("calendars: {c: {from: x, kind: dreain}}", "must be one of holiday, drain, event"),
+        ("calendars: {c: {from: x, zones: [b]}}", "there is no zone `b`"),
+        ("calendars: {clock: {from: x}}", "there is an input `clock` always"),
+        ("calendars: {c: {from: x}}\nfeeds: {c: {from: y}}", "there is a calendar `c`, too"),
+        ("feeds: {f: {from: y, known_ahead: true, lag: 5m}}", "are not late"),
+        ("feeds: {f: {from: y, lag: soon}}", "soon"),
+    ];
+    for (text, expected) in mistakes {
+        let (site, diagnostics) = read(text);
+        assert!(site.is_none(), "{text}");
+        assert!(
+            diagnostics.iter().any(|d| d.message.contains(expected)),
+            "{text}: {diagnostics:#?}"
+        );
+        assert!(diagnostics.iter().all(|d| d.span.start >= zones.len()), "{text}");
+    }
+    let text =
+        "foreshard: 1\nzones: {a: {time_zone: \"../x\", pools: {p: {cpus: 1, memory: 1GiB}}}}";
+    assert!(parse(&Source::new("s.yaml", text)).0.is_none());
 }

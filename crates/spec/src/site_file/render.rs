@@ -4,6 +4,7 @@
 
 use std::fmt::{Display, Write as _};
 
+use crate::id::ZoneId;
 use crate::site::{
     Backend, Generated, GeneratedKind, Link, Outages, Pool, Site, TraceSource, Weights, Zone,
 };
@@ -27,6 +28,26 @@ pub fn render(site: &Site) -> String {
     }
     for outages in &site.outages {
         out.line(2, &format!("- {}", outage(outages)));
+    }
+    if !site.calendars.is_empty() {
+        out.line(0, "calendars:");
+    }
+    for calendar in &site.calendars {
+        out.input(site, &calendar.name, &calendar.from, &calendar.zones);
+        out.field(4, "kind", calendar.kind.name());
+    }
+    if !site.feeds.is_empty() {
+        out.line(0, "feeds:");
+    }
+    for feed in &site.feeds {
+        out.input(site, &feed.name, &feed.from, &feed.zones);
+        if let Some(query) = &feed.query {
+            out.field(4, "query", quoted(query));
+        }
+        match feed.lag {
+            Some(lag) => out.field(4, "lag", duration(lag)),
+            None => out.field(4, "known_ahead", true),
+        }
     }
     out.line(0, "policy:");
     out.field(2, "name", quoted(&site.policy.name));
@@ -68,6 +89,9 @@ impl Lines {
             ("image", &domains.image),
         ];
         self.texts(4, "domains", &levels);
+        if let Some(name) = &zone.time_zone {
+            self.field(4, "time_zone", quoted(name));
+        }
         self.line(4, "pools:");
         for pool in &zone.pools {
             self.pool(pool);
@@ -86,6 +110,13 @@ impl Lines {
             Some(TraceSource::Generated(made)) => self.field(4, "trace", generated(made)),
             None => {}
         }
+    }
+
+    fn input(&mut self, site: &Site, name: &str, from: &str, zones: &[ZoneId]) {
+        self.line(2, &format!("{}:", quoted(name)));
+        self.field(4, "from", quoted(from));
+        let zones: Vec<String> = zones.iter().map(|&zone| site.zone(zone).name.clone()).collect();
+        self.words(4, "zones", &zones);
     }
 
     fn pool(&mut self, pool: &Pool) {
