@@ -25,7 +25,8 @@ const LEVEL_HALF_LIFE_DAYS: f64 = 0.7;
 const HALF_LIVES: f64 = 8.0;
 /// What holds level and slope.
 const RIDGE: [f64; 2] = [20.0, 30.0];
-/// Days of history at which that hold is still doubled; with fewer it grows with their square.
+/// Days of history at which that hold is still doubled; with fewer it grows with their square, and the
+/// recalibration has less of a part.
 const TRUSTED_DAYS: f64 = 10.0;
 /// How often level and slope are fitted again, in days.
 const REFIT_DAYS: f64 = 0.25;
@@ -53,6 +54,7 @@ pub struct Blend {
     /// How much more the recalibration lost than the bare pool.
     excess: f64,
     first: Option<usize>,
+    now: usize,
     next_fit: usize,
 }
 
@@ -81,6 +83,7 @@ impl Blend {
             slope: 1.0,
             excess: 0.0,
             first: None,
+            now: 0,
             next_fit: 0,
         }
     }
@@ -128,7 +131,9 @@ impl Blend {
     /// The part that recalibration has in the forecast, from 0 to 1.
     #[must_use]
     pub fn trust(&self) -> f64 {
-        1.0 / (1.0 + (TRUST_RATE * self.excess).exp())
+        // Few days show neither a drift nor that there is none.
+        let days = self.first.map_or(0.0, |first| (self.now - first) as f64 / self.day);
+        (days / TRUSTED_DAYS).min(1.0) / (1.0 + (TRUST_RATE * self.excess).exp())
     }
 
     /// Level and slope of the recalibration; 0 and 1 where it changes nothing.
@@ -159,6 +164,7 @@ impl Blend {
 
     /// A step has passed; from time to time the recalibration is fitted again.
     pub fn tick(&mut self, now: usize) {
+        self.now = now;
         let keep = 0.5_f64.powf(1.0 / (LOSS_HALF_LIFE_DAYS * self.day));
         self.losses.iter_mut().for_each(|loss| *loss *= keep);
         self.excess *= 0.5_f64.powf(1.0 / (TRUST_HALF_LIFE_DAYS * self.day));
@@ -238,16 +244,24 @@ mod tests {
 
     #[test]
     fn the_level_follows_a_drift() {
-        // Five days of one level, then two of another.
-        let blend = fed(&[0.0], 7 * 288, |i| if i < 5 * 288 { 0.5 } else { 0.9 });
+        // Ten days of one level, then two of another.
+        let blend = fed(&[0.0], 12 * 288, |i| if i < 10 * 288 { 0.5 } else { 0.9 });
         let p = sigmoid(blend.recalibrate(blend.pool(&[0.0])));
         assert!(p > 0.65, "more than a third of the way: {p}");
     }
 
     #[test]
-    fn a_recalibration_that_harms_loses_its_part() {
+    fn a_recalibration_gains_its_part_day_by_day_and_loses_it_where_it_harms() {
         let mut blend = Blend::new(&[1.0], 15, 300, 1);
-        assert!((blend.trust() - 0.5).abs() < 1e-12);
+        assert!(blend.trust().abs() < 1e-12, "nothing was seen yet");
+        let mut trusted = Vec::new();
+        for i in 0..=10 * 288 {
+            blend.learn(&[1.0], 1.0, 1.0, true, i);
+            blend.tick(i);
+            trusted.push(blend.trust());
+        }
+        assert!((trusted[5 * 288] - 0.25).abs() < 1e-6 && trusted.is_sorted());
+        assert!((blend.trust() - 0.5).abs() < 1e-6);
         for i in 0..300 {
             blend.learn(&[1.0], 1.0, -1.0, true, i);
         }
