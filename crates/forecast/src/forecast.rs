@@ -3,6 +3,7 @@
 //! Knows probabilities at horizons that were learned, and reads those between off them. Where
 //! little is known it says so, by name and with probabilities that are less sure.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::horizon::Horizon;
@@ -29,7 +30,7 @@ pub struct Forecast {
 }
 
 /// Why a forecast should be trusted less than usual.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Warning {
     /// Nothing was ever known of the zone.
@@ -58,6 +59,25 @@ pub enum Warning {
     },
     /// Models are not fitted yet: tables speak.
     TablesOnly,
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NeverSeen => f.write_str("nothing was ever known of it"),
+            Self::ShortHistory { hours: hours @ 0..48 } => {
+                write!(f, "only {hours} h of its past are known")
+            }
+            Self::ShortHistory { hours } => {
+                write!(f, "only {} days of its past are known", hours / 24)
+            }
+            Self::Stale { minutes } => write!(f, "not heard of for {minutes} min"),
+            Self::Vanished { hours } => write!(f, "not heard of for {hours} h; it may be gone"),
+            Self::Constant => f.write_str("it never changed; how it does cannot be known"),
+            Self::Gaps { percent } => write!(f, "{percent} % of its past is missing"),
+            Self::TablesOnly => f.write_str("no model is fitted yet; frequencies speak"),
+        }
+    }
 }
 
 /// Days of history below which probabilities are drawn to one half.

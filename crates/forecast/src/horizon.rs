@@ -1,9 +1,10 @@
 //! How far ahead, and in what steps.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The horizon of a forecast.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Horizon {
     /// How far ahead, in minutes.
     pub minutes: u32,

@@ -12,10 +12,12 @@
 //! with all its flaws, into steps.
 
 pub mod ahead;
+pub mod availability;
 pub mod backtest;
 pub mod blend;
 pub mod boost;
 pub mod calendar;
+pub mod card;
 pub mod counter;
 pub mod covariates;
 pub mod demand;
@@ -49,7 +51,9 @@ pub mod tidy;
 pub mod trace;
 pub mod track;
 pub mod unit_change;
+pub mod wait;
 
+pub use availability::Availability;
 pub use covariates::Covariates;
 pub use forecast::{Forecast, Warning};
 pub use horizon::Horizon;

@@ -5,6 +5,8 @@
 
 use crate::ahead::{Inputs, Unlike};
 use crate::covariates::Covariates;
+use crate::availability::{self, Availability, ZoneAvailability};
+use crate::card::{ModelCard, TargetCard};
 use crate::dependence::{Dependence, Residuals};
 use crate::feature::{self, Neighbours};
 use crate::forecast::{self, Curve, Footing, Forecast, Warning};
@@ -183,6 +185,54 @@ impl Predictor {
             survival,
             warnings,
         })
+    }
+
+    /// What will be free in all zones; none before the first step.
+    ///
+    /// Of what is measured besides, and of dates, only those know who feed them in: see
+    /// [`ResourcePredictor`](crate::ResourcePredictor).
+    #[must_use]
+    pub fn predict_availability(&self, horizon: Horizon) -> Option<Availability> {
+        let zones = (0..self.zones.len()).map(|z| {
+            let forecast = self.forecast(z, horizon)?;
+            let (series, t) = (&self.series[z], self.now()?);
+            let minutes = |steps: usize| steps as f64 * f64::from(self.step_seconds) / 60.0;
+            Some(ZoneAvailability {
+                zone: forecast.zone,
+                region: self.zones[z].region.clone(),
+                is_up: series.carried_up(t),
+                minutes_in_state: minutes(series.in_state(t)),
+                hours_known: minutes(series.known()) / 60.0,
+                up: forecast.up,
+                survival: forecast.survival,
+                free: Vec::new(),
+                wait: None,
+                warnings: forecast.warnings,
+            })
+        });
+        Some(Availability {
+            version: availability::VERSION,
+            at: None,
+            steps_seen: self.now()? + 1,
+            horizon,
+            zones: zones.collect::<Option<_>>()?,
+            model: self.card(),
+        })
+    }
+
+    /// What made the forecasts.
+    #[must_use]
+    pub fn card(&self) -> ModelCard {
+        let names = self.learning.names();
+        let kept =
+            self.now().map_or(0, |t| t + 1).min(DAYS_KEPT * 86_400 / self.step_seconds as usize);
+        ModelCard {
+            model: "recalibrated blend of tables, hazards, logistic regression and boosted trees"
+                .to_owned(),
+            steps_kept: kept,
+            step_seconds: self.step_seconds,
+            targets: self.tracks.iter().map(|track| TargetCard::of(track, &names)).collect(),
+        }
     }
 
     /// What joint futures of all zones are drawn from; none before the first step.

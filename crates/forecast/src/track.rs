@@ -14,6 +14,7 @@ use crate::learned::{Boosted, Lesson, Logit, LogitSettings, Shape};
 use crate::learning::{Counting, Learning, NAIVE};
 use crate::residue::Residue;
 use crate::rows::Rows;
+use crate::score::Score;
 use crate::series::Series;
 use crate::table::{self, Cell, Tables};
 use crate::target::{Kind, Target};
@@ -259,6 +260,18 @@ impl Track {
         let said = self.labels.iter().zip(&self.pooled).enumerate();
         let known = said.filter(|(_, (label, _))| !label.is_nan());
         known.map(|(i, (label, &odds))| (i, label - table::sigmoid(f64::from(odds)) as f32))
+    }
+
+    /// How good the pool has been at all origins kept whose outcome is known, and the climatology.
+    #[must_use]
+    pub fn scores(&self) -> (Score, Score) {
+        let (mut pool, mut climatology) = (Score::default(), Score::default());
+        for (i, &label) in self.labels.iter().enumerate().filter(|(_, label)| !label.is_nan()) {
+            let odds = |odds: f32| table::sigmoid(f64::from(odds));
+            pool.add(odds(self.pooled[i]), label > 0.5);
+            climatology.add(odds(self.odds.row(i)[table::CLIMATOLOGY]), label > 0.5);
+        }
+        (pool, climatology)
     }
 
     /// Forgets the first `n` origins.

@@ -6,7 +6,7 @@
 //! Reading order: [`timeline`], the one fold over records; [`work`], [`critical_path`],
 //! [`lower_bound`] and [`templates`], which measure it; [`summary`], which says it all in one
 //! value; then the renderers: [`text`], [`html`], [`graph`]. While a run lives, [`progress`],
-//! [`status`] and [`words`] answer; before it, [`dry_run`]. [`account`] tells of one task, [`diff`]
+//! [`status`] and [`words`] answer; before it, [`dry_run`]. [`outlook`] shows forecasts. [`account`] tells of one task, [`diff`]
 //! of two runs.
 
 pub mod account;
@@ -20,6 +20,7 @@ pub mod html;
 pub mod lanes;
 pub mod lower_bound;
 mod markup;
+pub mod outlook;
 pub mod printable;
 pub mod progress;
 pub mod quantity;

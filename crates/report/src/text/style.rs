@@ -38,6 +38,15 @@ impl Style {
         self.paint("31", text)
     }
 
+    pub(crate) fn warn(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    /// What is only forecast.
+    pub(crate) fn paint_future(self, text: &str) -> String {
+        self.paint("34", text)
+    }
+
     pub(super) fn paint(self, code: &str, text: &str) -> String {
         if self.has_colour && !text.is_empty() {
             format!("\x1b[{code}m{text}\x1b[0m")

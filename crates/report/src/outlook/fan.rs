@@ -1,0 +1,183 @@
+//! Plots out of characters: strips of states and chances, and fans of quantiles.
+//!
+//! Shapes carry the meaning, so that they read the same without colour and in a pipe.
+
+use forecast::Horizon;
+use forecast::availability::Free;
+
+use crate::text::Style;
+
+/// Eighths, from the least to the most.
+const EIGHTHS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// Lines of a fan.
+const HEIGHT: usize = 8;
+
+/// Means of equal parts; none of a part in which nothing is known.
+pub(super) fn binned(values: &[Option<f64>], width: usize) -> Vec<Option<f64>> {
+    let n = values.len();
+    (0..width)
+        .map(|column| {
+            let (from, to) = (column * n / width, ((column + 1) * n).div_ceil(width));
+            let known: Vec<f64> = values.get(from..to.min(n))?.iter().flatten().copied().collect();
+            (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+        })
+        .collect()
+}
+
+/// What was: `█` up, `·` down, in between by eighths, a blank where nothing is known.
+pub(super) fn strip(past: &[Option<f64>], width: usize) -> String {
+    let mark = |share: Option<f64>| match share {
+        None => ' ',
+        Some(share) if share < 0.06 => '·',
+        Some(share) => eighth(share),
+    };
+    binned(past, width).into_iter().map(mark).collect()
+}
+
+/// Probabilities by eighths.
+pub(super) fn levels(chances: &[Option<f64>], width: usize) -> String {
+    binned(chances, width).into_iter().map(|p| p.map_or(' ', eighth)).collect()
+}
+
+fn eighth(share: f64) -> char {
+    EIGHTHS[((share.clamp(0.0, 1.0) * 8.0) as usize).min(7)]
+}
+
+/// A fan: `░` 5 to 95 %, `▒` 25 to 75 %, `━` the median, `•` what was.
+pub(super) fn text(
+    free: &Free,
+    past: &[Option<f64>],
+    step_minutes: f64,
+    horizon: Horizon,
+    style: Style,
+) -> String {
+    let room = style.width.saturating_sub(14).clamp(30, 120);
+    let (before, after) = (room / 3, room - room / 3 - 1);
+    let history = binned(past, before);
+    let curve = |level: f64| {
+        let steps: Vec<Option<f64>> =
+            (0..free.quantiles.len()).map(|step| free.quantile(step, level)).collect();
+        binned(&steps, after)
+    };
+    let curves = [0.05, 0.25, 0.5, 0.75, 0.95].map(curve);
+    let all = history.iter().chain(curves.iter().flatten()).flatten().copied();
+    let (low, high) = range(all);
+    let row = |value: f64| {
+        let share = (value - low) / (high - low).max(1e-12);
+        HEIGHT - 1 - ((share.clamp(0.0, 1.0) * HEIGHT as f64) as usize).min(HEIGHT - 1)
+    };
+    let mut out = String::new();
+    for line in 0..HEIGHT {
+        let label = match line {
+            0 => figure(high, &free.unit),
+            l if l == HEIGHT - 1 => figure(low, &free.unit),
+            _ => String::new(),
+        };
+        out += &format!("{label:>11} ");
+        out.extend(history.iter().map(|value| match value {
+            Some(value) if row(*value) == line => '•',
+            _ => ' ',
+        }));
+        out.push('│');
+        let future: String =
+            (0..after).map(|column| fan_mark(&curves, column, line, &row)).collect();
+        out += style.paint_future(&future).trim_end();
+        out.push('\n');
+    }
+    let marks = format!("{} before", super::ahead(past.len() as f64 * step_minutes));
+    let end = format!("{} ahead", super::ahead(f64::from(horizon.minutes)));
+    out + &style.faint(&format!("{:>11} {marks:<before$}│{end:>after$}", "")) + "\n"
+}
+
+fn fan_mark(
+    curves: &[Vec<Option<f64>>; 5],
+    column: usize,
+    line: usize,
+    row: &impl Fn(f64) -> usize,
+) -> char {
+    let at = |i: usize| curves[i][column].map(row);
+    let within = |low: usize, high: usize| match (at(low), at(high)) {
+        (Some(low), Some(high)) => (high..=low).contains(&line),
+        _ => false,
+    };
+    match () {
+        () if at(2) == Some(line) => '━',
+        () if within(1, 3) => '▒',
+        () if within(0, 4) => '░',
+        () => ' ',
+    }
+}
+
+/// From the least to the most, with a little room.
+pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let known = values.filter(|value| value.is_finite());
+    let (low, high) = known.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
+    match high - low {
+        spread if spread > 0.0 => {
+            (if low >= 0.0 { (low - 0.05 * spread).max(0.0) } else { low }, high)
+        }
+        _ if low.is_finite() => (low - 0.5, low + 0.5),
+        _ => (0.0, 1.0),
+    }
+}
+
+/// An amount in its unit, in three figures or so.
+pub(super) fn figure(value: f64, unit: &str) -> String {
+    let (value, prefix) = match unit {
+        "B" | "B/s" => scaled(value),
+        _ => (value, ""),
+    };
+    let number = match value.abs() {
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    };
+    match (unit, prefix) {
+        ("share" | "", _) => number,
+        ("B" | "B/s", prefix) => format!("{number} {prefix}{unit}"),
+        _ => format!("{number} {unit}"),
+    }
+}
+
+fn scaled(value: f64) -> (f64, &'static str) {
+    let prefixes = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    let found = prefixes.into_iter().find(|(size, _)| value.abs() >= *size);
+    found.map_or((value, ""), |(size, prefix)| (value / size, prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_is_shown_with_its_gaps() {
+        let past = [Some(1.0), Some(1.0), None, None, Some(0.0), Some(0.0), Some(1.0), Some(0.0)];
+        assert_eq!(strip(&past, 4), "█ ·▅");
+    }
+
+    #[test]
+    fn amounts_are_in_their_unit() {
+        let told = [figure(0.5, "share"), figure(3.2e9, "B"), figure(1234.0, "s")];
+        assert_eq!(told, ["0.50", "3.20 GB", "1234 s"]);
+    }
+
+    #[test]
+    fn a_fan_has_the_past_left_of_now_and_quantiles_right_of_it() {
+        let free = Free {
+            measure: "cpu".to_owned(),
+            unit: "share".to_owned(),
+            capacity: None,
+            levels: vec![0.05, 0.25, 0.5, 0.75, 0.95],
+            quantiles: vec![vec![0.1, 0.3, 0.5, 0.7, 0.9]; 288],
+        };
+        let past = vec![Some(0.5); 100];
+        let text = text(&free, &past, 5.0, Horizon::default(), Style::plain(60));
+        let lines: Vec<&str> = text.lines().collect();
+        let middle = lines.iter().find(|line| line.contains('•')).expect("the past is shown");
+        let (before, after) = middle.split_once('│').expect("now is marked");
+        assert!(before.ends_with('•') && after.chars().all(|c| c == '━'), "{text}");
+        assert!(lines[0].contains('░') && lines[2].contains('▒'), "{text}");
+    }
+}
