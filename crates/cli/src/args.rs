@@ -5,11 +5,13 @@
 
 mod asking;
 mod demand;
+mod forecast_show;
 mod history;
 mod simulate;
 
 pub(crate) use asking::{Clean, Diff, Export, Logs, Report, Runs, Status, Why};
 pub(crate) use demand::{Demand, DemandCommand, DemandImport, DemandShow};
+pub(crate) use forecast_show::ForecastShow;
 pub(crate) use history::{
     History, HistoryCommand, HistoryExport, HistoryFormat, HistoryImport, HistoryPrune,
     HistoryShow, Observe, SeriesChoice,
@@ -337,6 +339,8 @@ pub(crate) enum Format {
     Workflow,
     /// Site files
     Site,
+    /// What `forecast show --json` prints, for each group of zones
+    Forecast,
 }
 
 /// `schema`.
@@ -398,6 +402,8 @@ pub(crate) struct Forecast {
 /// What to do with forecasts.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ForecastCommand {
+    /// Say what will be free, where, with what probability, for how long
+    Show(ForecastShow),
     /// Replay recorded availability and say how good forecasts of it would have been
     Backtest(ForecastBacktest),
 }
@@ -408,6 +414,7 @@ pub(crate) enum ForecastCommand {
 Examples:
   foreshard forecast backtest traces                      every folder of traces below
   foreshard forecast backtest traces --emit f.jsonl       also each forecast, a line each
+  foreshard forecast backtest traces --svg kept.svg       reliability diagrams: did 70 % come true 70 times in 100
   foreshard forecast backtest traces --json
 
 A trace is a JSON file of one zone, {\"metadata\": {\"gap_seconds\": 300}, \"data\": [1, 1, 0]}: how many
@@ -420,6 +427,9 @@ pub(crate) struct ForecastBacktest {
     /// Write every forecast to this file, as a line of JSON each
     #[arg(long, value_name = "FILE")]
     pub(crate) emit: Option<PathBuf>,
+    /// Write reliability diagrams to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
     /// Print the scores as JSON
     #[arg(long)]
     pub(crate) json: bool,

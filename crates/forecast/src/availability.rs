@@ -20,6 +20,8 @@ pub const VERSION: u32 = 1;
 pub struct Availability {
     /// The version of the format: 1.
     pub version: u32,
+    /// What the zones are called together.
+    pub name: String,
     /// When it was made, in microseconds since 1970 (UTC); null where the past has no dates.
     #[schemars(with = "Option<i64>")]
     pub at: Option<Timestamp>,

@@ -59,6 +59,13 @@ pub enum Warning {
     },
     /// Models are not fitted yet: tables speak.
     TablesOnly,
+    /// What was measured is flawed.
+    Measured {
+        /// Of what.
+        measure: String,
+        /// In what way.
+        flaw: String,
+    },
 }
 
 impl std::fmt::Display for Warning {
@@ -75,6 +82,7 @@ impl std::fmt::Display for Warning {
             Self::Vanished { hours } => write!(f, "not heard of for {hours} h; it may be gone"),
             Self::Constant => f.write_str("it never changed; how it does cannot be known"),
             Self::Gaps { percent } => write!(f, "{percent} % of its past is missing"),
+            Self::Measured { measure, flaw } => write!(f, "{measure}: {flaw}"),
             Self::TablesOnly => f.write_str("no model is fitted yet; frequencies speak"),
         }
     }

@@ -4,7 +4,7 @@
 //! backends; time is a count of steps, given by whoever observes, and an
 //! instant only where calendars are looked at.
 //!
-//! Reading order: [`predictor`] (samples in, forecasts out), [`forecast`](crate::forecast),
+//! Reading order: [`resource_predictor`] (all of it), [`availability`] (what comes out), [`predictor`] (samples in, forecasts out), [`forecast`](crate::forecast),
 //! [`target`], [`series`]; then what it is made of: [`track`], [`table`], [`hazard`], [`feature`],
 //! [`learned`], [`blend`]; [`logistic`] and [`boost`] are the learners. [`backtest`] replays a past
 //! and [`score`] says how good it was. What is known besides a zone's past is in [`covariates`]:
@@ -41,6 +41,7 @@ pub mod recording;
 pub mod recurrence;
 pub mod regressor;
 pub mod residue;
+pub mod resource_predictor;
 pub mod rows;
 pub mod score;
 pub mod seed;
@@ -59,3 +60,4 @@ pub use forecast::{Forecast, Warning};
 pub use horizon::Horizon;
 pub use learning::Learning;
 pub use predictor::{Predictor, Zone};
+pub use resource_predictor::{Material, ResourcePredictor};

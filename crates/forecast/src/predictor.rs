@@ -4,9 +4,9 @@
 //! else here. The same samples give the same forecasts to the last bit.
 
 use crate::ahead::{Inputs, Unlike};
-use crate::covariates::Covariates;
 use crate::availability::{self, Availability, ZoneAvailability};
 use crate::card::{ModelCard, TargetCard};
+use crate::covariates::Covariates;
 use crate::dependence::{Dependence, Residuals};
 use crate::feature::{self, Neighbours};
 use crate::forecast::{self, Curve, Footing, Forecast, Warning};
@@ -212,6 +212,7 @@ impl Predictor {
         });
         Some(Availability {
             version: availability::VERSION,
+            name: String::new(),
             at: None,
             steps_seen: self.now()? + 1,
             horizon,

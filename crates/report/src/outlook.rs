@@ -19,8 +19,6 @@ pub use text::{card, text};
 /// What is shown of a group of zones.
 #[derive(Clone, Debug)]
 pub struct Outlook {
-    /// What the group is called.
-    pub name: String,
     /// The forecast.
     pub availability: Availability,
     /// By zone, what it did before.

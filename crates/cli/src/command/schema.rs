@@ -13,6 +13,7 @@ pub(crate) fn schema(args: &Schema, screen: Screen) -> Result<Code, Failure> {
     let schema = match args.format {
         Format::Workflow => spec::schema::workflow(),
         Format::Site => spec::schema::site(),
+        Format::Forecast => ::forecast::availability::schema(),
     };
     screen.print_json(&schema)?;
     Ok(Code::Succeeded)

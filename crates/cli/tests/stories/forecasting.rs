@@ -54,3 +54,50 @@ fn a_file_that_is_no_trace_is_refused_by_name() {
     let told = stage.foreshard(&["forecast", "backtest", "traces"]).ends(2);
     told.says("traces/zone.json is not a trace").says("metadata");
 }
+
+#[test]
+fn what_will_be_free_is_shown_from_traces_as_a_table_a_picture_and_json_that_its_schema_describes()
+{
+    let stage = Stage::with(&[]);
+    stage.write("traces/spot/north-1a.json", &trace(1));
+    stage.write("traces/spot/north-1b.json", &trace(2));
+    let words = ["forecast", "show", "traces", "--svg", "out.svg"];
+    let told = stage.foreshard(&words).ends(0).prints("spot: 2 zones, 14 days of their past");
+    told.prints("stays up for").prints("zones up at once").prints("12 h before").prints("model:");
+    let drawn = stage.read("out.svg");
+    assert!(drawn.starts_with("<svg") && drawn.contains("north-1b") && !drawn.contains("NaN"));
+    let words = ["forecast", "show", "traces", "--zone", "north-1a", "--horizon", "6h", "--json"];
+    let json = stage.foreshard(&words).ends(0).json();
+    let zones = json[0]["zones"].as_array().expect("zones");
+    assert_eq!((zones.len(), &zones[0]["zone"]), (1, &"north-1a".into()));
+    assert_eq!(zones[0]["up"].as_array().map(Vec::len), Some(72));
+    let schema = stage.foreshard(&["schema", "forecast"]).ends(0).json();
+    for (field, _) in json[0].as_object().expect("an object") {
+        assert!(schema["properties"][field].is_object(), "{field} is not in the schema");
+    }
+}
+
+#[test]
+fn what_came_later_is_not_looked_at() {
+    let stage = Stage::with(&[]);
+    let whole = trace(1);
+    stage.write("whole/zone.json", &whole);
+    let day = whole.match_indices(", ").nth(10 * 48 + 1).expect("ten days").0;
+    stage.write("cut/zone.json", &format!("{}]}}", &whole[..day]));
+    let zones = |root| {
+        let words = ["forecast", "show", root, "--at", "10d", "--json"];
+        stage.foreshard(&words).ends(0).json()[0]["zones"].clone()
+    };
+    assert_eq!(zones("whole"), zones("cut"));
+}
+
+#[test]
+fn a_forecast_of_nothing_and_a_horizon_beyond_a_day_are_refused() {
+    let stage = Stage::with(&[]);
+    stage.foreshard(&["forecast", "show"]).ends(2).says("nothing was measured yet");
+    stage.write("traces/zone.json", &trace(1));
+    let show = |more: &[&str]| stage.foreshard(&[&["forecast", "show", "traces"], more].concat());
+    show(&["--horizon", "3d"]).ends(2).says("from 5min to 24h");
+    show(&["--zone", "nowhere"]).ends(2).says("there is no zone nowhere");
+    show(&["--at", "soon"]).ends(2).says("`soon` is no time");
+}

@@ -10,7 +10,7 @@ use crate::markup::Markup;
 const ZONE: f64 = 72.0;
 const FAN: f64 = 110.0;
 /// From one panel to the next, with room for a title.
-const GAP: f64 = 40.0;
+const GAP: f64 = 48.0;
 /// The most panels of one file.
 const PANELS: usize = 400;
 
@@ -34,8 +34,7 @@ impl Sheet {
     fn group(&mut self, outlook: &Outlook) {
         let made = &outlook.availability;
         self.y += 14.0;
-        let title =
-            format!("{}: the next {}", outlook.name, ahead(f64::from(made.horizon.minutes)));
+        let title = format!("{}: the next {}", made.name, ahead(f64::from(made.horizon.minutes)));
         chart::text("h", 10.0, self.y, Anchor::Start, &title, &mut self.out);
         self.legend();
         if let Some(together) = outlook.together.as_ref().filter(|together| together.zones > 1) {
@@ -56,7 +55,8 @@ impl Sheet {
     }
 
     fn legend(&mut self) {
-        let (mut x, y) = (RIGHT - 470.0, self.y - 4.0);
+        self.y += 20.0;
+        let (mut x, y) = (LEFT, self.y - 4.0);
         let out = &mut self.out;
         for (class, words, width) in [
             ("was", "was up", 62.0),

@@ -22,7 +22,7 @@ const WARNINGS: usize = 4;
 #[must_use]
 pub fn text(outlook: &Outlook, style: Style) -> String {
     let made = &outlook.availability;
-    let mut text = style.bold(&clipped(&outlook.name, 60));
+    let mut text = style.bold(&clipped(&made.name, 60));
     let hours = made.zones.iter().map(|zone| zone.hours_known).fold(0.0, f64::max);
     text += &format!(
         ": {}, {} of their past, the next {}\n\n",

@@ -38,6 +38,10 @@ pub(crate) fn backtest(args: &ForecastBacktest, screen: Screen) -> Result<Code, 
         .zip(&outcomes)
         .map(|(&(folder, kind), outcome)| scores::Part { folder: &folders[folder], kind, outcome })
         .collect();
+    if let Some(path) = &args.svg {
+        let text = scores::diagrams(&tested);
+        std::fs::write(path, text).map_err(|error| Failure::io("write", path, &error))?;
+    }
     if args.json {
         screen.print_json(&scores::values(&tested))?;
     } else {
@@ -104,7 +108,7 @@ fn emit(
 }
 
 /// Every folder with traces in it, by name; a folder's name is its path below the root.
-fn read(root: &Path) -> Result<Vec<Folder>, Failure> {
+pub(super) fn read(root: &Path) -> Result<Vec<Folder>, Failure> {
     let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     collect(root, root, 0, &mut found)?;
     if found.is_empty() {

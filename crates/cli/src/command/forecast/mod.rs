@@ -2,5 +2,8 @@
 
 mod backtest;
 mod scores;
+mod show;
+mod source;
 
 pub(crate) use backtest::backtest;
+pub(crate) use show::show;

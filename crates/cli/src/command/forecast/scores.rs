@@ -3,6 +3,7 @@
 use forecast::backtest::{BLEND, Cell, Folder, Outcome, REFERENCE};
 use forecast::score::{BINS, Bin, Score};
 use forecast::target::{Kind, Target};
+use report::outlook;
 use serde::Serialize;
 
 use crate::screen::{Screen, Tone};
@@ -128,6 +129,37 @@ impl Part<'_> {
             .find(|cell| cell.target == target && cell.forecaster == forecaster)
             .expect("every forecaster has a cell for every target")
     }
+}
+
+/// Horizons with a diagram, in minutes.
+const DRAWN: [u32; 3] = [60, 360, 1440];
+
+/// Reliability diagrams as an SVG file.
+pub(crate) fn diagrams(parts: &[Part<'_>]) -> String {
+    let of = |part: &Part<'_>, target: Target| {
+        let what = match part.kind {
+            Kind::Up => "up in",
+            Kind::Survival => "stays up for",
+        };
+        let (blend, reference) =
+            (part.cell(target, BLEND).all(), part.cell(target, REFERENCE).all());
+        outlook::Diagram {
+            title: format!("{what} {}: {}", ahead(target.minutes), part.folder.name),
+            note: format!(
+                "Brier {:.3}, skill {:.2}, calibration error {:.3}",
+                blend.brier(),
+                blend.skill(&reference),
+                blend.ece()
+            ),
+            bins: *blend.reliability(),
+        }
+    };
+    let drawn = parts.iter().flat_map(|part| {
+        let targets = part.targets();
+        let shown = targets.into_iter().filter(|target| DRAWN.contains(&target.minutes));
+        shown.map(move |target| of(part, target))
+    });
+    outlook::reliability("How forecasts kept their word", &drawn.collect::<Vec<_>>())
 }
 
 /// Tables for people.

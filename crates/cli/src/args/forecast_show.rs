@@ -1,0 +1,47 @@
+//! What can be asked of forecasts.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use spec::Duration;
+
+use super::ProjectChoice;
+
+/// `forecast show`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  foreshard forecast show                            what was measured of this project's zones, and what follows
+  foreshard forecast show traces                     every folder of traces below
+  foreshard forecast show traces --at 20d            as if 20 days of them were known, and no more
+  foreshard forecast show --zone desk --svg out.svg  fan charts, as a picture
+  foreshard forecast show --json                     `foreshard schema forecast` describes it
+
+`up in` is the chance that a zone can start and keep work at that moment, `stays up for` that a zone
+which is up now is so all the time until then. The models, what they learned from and how good they
+have been stand below; `forecast backtest` says more.")]
+pub(crate) struct ForecastShow {
+    /// A folder of traces, or one with such folders below it; default: the history of the project
+    #[arg(value_name = "ROOT")]
+    pub(crate) root: Option<PathBuf>,
+    /// Show only this zone; it still learns from the others. Can be given several times
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) zone: Vec<String>,
+    /// How far ahead, from 5min to 24h
+    #[arg(long, value_name = "SPAN", default_value = "24h")]
+    pub(crate) horizon: Duration,
+    /// Forecast from here: a moment, or for traces the time since they begin; what came later stays unknown
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+    /// The seed of the joint futures
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Write charts to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) project: ProjectChoice,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

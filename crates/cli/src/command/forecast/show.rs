@@ -1,0 +1,113 @@
+//! `foreshard forecast show`: what will be free, as a table, as pictures and as JSON.
+
+use forecast::{Availability, Horizon, Learning, Material, ResourcePredictor};
+use report::outlook::{self, Outlook, Past, Together};
+use report::text::Style;
+use spec::Duration;
+
+use super::source;
+use crate::args::ForecastShow;
+use crate::exit_code::Code;
+use crate::failure::Failure;
+use crate::screen::Screen;
+
+/// How many joint futures stand behind the numbers of zones that are up at once.
+const FUTURES: usize = 4000;
+
+/// Forecasts every group of zones and shows it.
+///
+/// # Errors
+/// There is no past, it cannot be read, or a file cannot be written.
+pub(crate) fn show(args: &ForecastShow, screen: Screen) -> Result<Code, Failure> {
+    let horizon = horizon(args.horizon)?;
+    let mut outlooks = Vec::new();
+    for (name, material) in source::read(args)? {
+        let predictor = ResourcePredictor::learn(material, Learning::default().in_haste());
+        outlooks.push(outlook(name, &predictor, horizon, args)?);
+    }
+    if outlooks.iter().all(|outlook| outlook.availability.zones.is_empty()) {
+        return Err(Failure::invalid(format!("there is no zone {}", args.zone.join(", "))));
+    }
+    outlooks.retain(|outlook| !outlook.availability.zones.is_empty());
+    if args.root.is_none() {
+        source::remember(args, &outlooks[0].availability)?;
+    }
+    if let Some(path) = &args.svg {
+        let text = outlook::svg(&outlooks);
+        std::fs::write(path, text).map_err(|error| Failure::io("write", path, &error))?;
+    }
+    if args.json {
+        let made: Vec<&Availability> = outlooks.iter().map(|one| &one.availability).collect();
+        screen.print_json(&made)?;
+        return Ok(Code::Succeeded);
+    }
+    let width = screen.width();
+    let style = if screen.paints_out() { Style::coloured(width) } else { Style::plain(width) };
+    let texts = outlooks
+        .iter()
+        .map(|one| outlook::text(one, style) + &outlook::card(&one.availability.model, style));
+    screen.print(&texts.collect::<Vec<_>>().join("\n"))?;
+    Ok(Code::Succeeded)
+}
+
+fn horizon(span: Duration) -> Result<Horizon, Failure> {
+    let minutes = (span.as_secs_f64() / 60.0).ceil();
+    if !(5.0..=1440.0).contains(&minutes) {
+        return Err(Failure::invalid("--horizon must be from 5min to 24h")
+            .hint("forecasts are learned up to a day ahead; beyond it there is little to know"));
+    }
+    let minutes = (minutes as u32).next_multiple_of(Horizon::default().step_minutes);
+    Ok(Horizon { minutes, ..Horizon::default() })
+}
+
+fn outlook(
+    name: String,
+    predictor: &ResourcePredictor,
+    horizon: Horizon,
+    args: &ForecastShow,
+) -> Result<Outlook, Failure> {
+    let made = predictor.predict_availability(horizon);
+    let mut availability =
+        made.ok_or_else(|| Failure::invalid(format!("nothing is known of {name}")))?;
+    availability.name = name;
+    let mut pasts = pasts(predictor.material(), horizon);
+    let together = predictor
+        .joint(horizon)
+        .filter(|_| availability.zones.len() > 1)
+        .map(|joint| Together::of(&joint.paths(FUTURES, args.seed), &pasts));
+    let is_wanted: Vec<bool> = availability
+        .zones
+        .iter()
+        .map(|zone| args.zone.is_empty() || args.zone.contains(&zone.zone))
+        .collect();
+    let mut wanted = is_wanted.iter();
+    availability.zones.retain(|_| *wanted.next().unwrap_or(&true));
+    let mut wanted = is_wanted.iter();
+    pasts.retain(|_| *wanted.next().unwrap_or(&true));
+    Ok(Outlook { availability, pasts, together, events: Vec::new() })
+}
+
+/// The last part of what is known, half as long as the horizon.
+fn pasts(material: &Material, horizon: Horizon) -> Vec<Past> {
+    let steps =
+        (u64::from(horizon.minutes) * 30 / u64::from(material.step_seconds)).max(2) as usize;
+    let end = material.steps();
+    let last = |values: &Vec<Option<f64>>| -> Vec<Option<f64>> {
+        (end.saturating_sub(steps)..end).map(|t| values.get(t).copied().flatten()).collect()
+    };
+    let past = |(z, up): (usize, &Vec<Option<f64>>)| {
+        let most = up.iter().flatten().copied().fold(1.0, f64::max);
+        let amounts = material.amounts.iter().filter(|amount| amount.zone == z);
+        Past {
+            step_minutes: f64::from(material.step_seconds) / 60.0,
+            up: last(up).into_iter().map(|count| count.map(|count| count / most)).collect(),
+            amounts: amounts
+                .map(|amount| {
+                    let free = |used: f64| amount.capacity.map_or(used, |all| all - used);
+                    last(&amount.values).into_iter().map(|used| used.map(free)).collect()
+                })
+                .collect(),
+        }
+    };
+    material.up.iter().enumerate().map(past).collect()
+}

@@ -1,0 +1,115 @@
+//! Where forecasts come from: folders of traces, or what a project measured.
+
+use std::path::Path;
+
+use forecast::recording::{Measure, Recording};
+use forecast::{Availability, Material};
+use journal::history::History;
+use observe::{store, time};
+use runner::run_dir::Project;
+use spec::{Duration, Timestamp};
+
+use super::backtest;
+use crate::args::ForecastShow;
+use crate::exit_code::Code;
+use crate::failure::Failure;
+use crate::past_run;
+
+/// Seconds from one step to the next of what was measured.
+const STEP_SECONDS: u32 = 300;
+/// No more of the past is looked at.
+const PAST: i64 = 120 * 86_400 * 1_000_000;
+/// The latest forecast, below the project's state.
+const LATEST: &str = "forecast.json";
+
+/// Every group of zones with its name.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub(super) fn read(args: &ForecastShow) -> Result<Vec<(String, Material)>, Failure> {
+    match &args.root {
+        Some(root) => traces(root, args.at.as_deref()),
+        None => {
+            let project = past_run::home(&args.project)?;
+            let name = project.root().file_name().unwrap_or(project.root().as_os_str());
+            let name = name.to_string_lossy().into_owned();
+            Ok(vec![(name, measured(&project, args.at.as_deref())?)])
+        }
+    }
+}
+
+/// Keeps a forecast with its model card in the project, for whoever asks what was said last.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn remember(args: &ForecastShow, made: &Availability) -> Result<(), Failure> {
+    let path = past_run::home(&args.project)?.state().join(LATEST);
+    let text = serde_json::to_string(made).expect("plain values serialize");
+    let new = path.with_extension("json.new");
+    let write = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &path));
+    write.map_err(|error| Failure::io("write", &path, &error))
+}
+
+fn traces(root: &Path, at: Option<&str>) -> Result<Vec<(String, Material)>, Failure> {
+    let since = at.map(|at| at.parse::<Duration>().map_err(|_| no_span(at))).transpose()?;
+    let folders = backtest::read(root)?;
+    let material = folders.into_iter().map(|folder| {
+        let step = folder.traces.first().map_or(1, |trace| trace.step_seconds.max(1));
+        if folder.traces.iter().any(|trace| trace.step_seconds != step) {
+            let message = format!("the zones of {} are not sampled at the same steps", folder.name);
+            return Err(Failure::invalid(message));
+        }
+        let until =
+            since.map_or(usize::MAX, |since| (since.as_secs_f64() / f64::from(step)) as usize);
+        // A folder that was named itself is called by its last part.
+        let name = Path::new(&folder.name);
+        let name = name.file_name().filter(|_| name == root).unwrap_or(name.as_os_str());
+        Ok((
+            name.to_string_lossy().into_owned(),
+            Material::of_traces(&folder.zones, &folder.traces, until),
+        ))
+    });
+    material.collect()
+}
+
+fn no_span(at: &str) -> Failure {
+    Failure::invalid(format!("`{at}` is no time since the begin of traces, which have no dates"))
+        .hint("use a span, such as 36h or 20d")
+}
+
+fn measured(project: &Project, at: Option<&str>) -> Result<Material, Failure> {
+    let unusable = |error| Failure::of(Code::Machine, &error);
+    let nothing = || {
+        Failure::invalid("nothing was measured yet in this project").hint(
+            "`foreshard observe` measures this machine, `foreshard history import` takes in what \
+             others measured; `foreshard forecast show ROOT` reads traces",
+        )
+    };
+    if !project.history().exists() {
+        return Err(nothing());
+    }
+    let until = match at {
+        Some(at) => time::parse(at).map_err(|error| {
+            Failure::invalid(format!("`{at}` is no moment")).cause(error.to_string())
+        })?,
+        None => Timestamp(i64::MAX),
+    };
+    let mut history = History::open(&project.history()).map_err(unusable)?;
+    let series = history.series().map_err(unusable)?;
+    let latest = series.iter().map(|series| series.last_us.min(until.0)).max();
+    let latest = latest.ok_or_else(nothing)?;
+    let range = Timestamp(latest.saturating_sub(PAST))..until;
+    let mut recordings: Vec<Recording> = Vec::new();
+    for one in series {
+        let Ok(measure) = one.measure.parse::<Measure>() else { continue };
+        if !matches!(measure, Measure::Named(_) | Measure::Price) {
+            let read = store::read(&mut history, &one.zone, &measure, range.clone());
+            recordings.push(read.map_err(unusable)?);
+        }
+    }
+    recordings.retain(|recording| !recording.samples.is_empty());
+    if recordings.is_empty() {
+        return Err(nothing());
+    }
+    Ok(Material::of_recordings(&recordings, until, STEP_SECONDS))
+}

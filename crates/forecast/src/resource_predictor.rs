@@ -1,0 +1,317 @@
+//! The Resource Predictor: all that was measured of a group of zones goes in, and what will be free
+//! comes out.
+//!
+//! Knows how pasts are laid side by side and which model answers for what: [`Predictor`] for what is
+//! up, [`FreePredictor`] for amounts, [`wait`] for queues. A past is fed step by step, in order,
+//! so nothing is known too early.
+
+use spec::Timestamp;
+
+use crate::availability::{Availability, Free};
+use crate::forecast::Warning;
+use crate::free::{FreePredictor, Settings, levels};
+use crate::grid::Grid;
+use crate::horizon::Horizon;
+use crate::learning::Learning;
+use crate::paths::Joint;
+use crate::predictor::{Predictor, Zone};
+use crate::recording::{Measure, Recording};
+use crate::target::Target;
+use crate::trace::{self, Trace};
+use crate::wait::{self, Asked, Waited};
+
+/// What was measured of a group of zones, at common steps.
+#[derive(Clone, Debug)]
+pub struct Material {
+    /// The zones.
+    pub zones: Vec<Zone>,
+    /// When step 0 was; none where the past has no dates.
+    pub start: Option<Timestamp>,
+    /// Seconds from one step to the next.
+    pub step_seconds: u32,
+    /// By zone: how many instances were up at each step.
+    pub up: Vec<Vec<Option<f64>>>,
+    /// What else was measured.
+    pub amounts: Vec<Amount>,
+    /// Waits, with the zone of each.
+    pub waits: Vec<(usize, Waited)>,
+    /// What is wrong with it, with the zone of each.
+    pub warnings: Vec<(usize, Warning)>,
+}
+
+/// An amount in use in a zone.
+#[derive(Clone, Debug)]
+pub struct Amount {
+    /// The zone.
+    pub zone: usize,
+    /// Of what.
+    pub measure: Measure,
+    /// Of how much in all, where that is known.
+    pub capacity: Option<f64>,
+    /// At each step.
+    pub values: Vec<Option<f64>>,
+}
+
+/// Measures whose future is forecast as an amount.
+const AMOUNTS: [Measure; 6] = [
+    Measure::Cpu,
+    Measure::Memory,
+    Measure::NetworkIn,
+    Measure::NetworkOut,
+    Measure::DiskRead,
+    Measure::DiskWrite,
+];
+
+impl Material {
+    /// Traces of zones that were sampled together, up to and with step `until`.
+    #[must_use]
+    pub fn of_traces(zones: &[Zone], traces: &[Trace], until: usize) -> Self {
+        let cut =
+            |trace: &Trace| trace.samples.iter().take(until.saturating_add(1)).copied().collect();
+        Self {
+            zones: zones.to_vec(),
+            start: None,
+            step_seconds: traces.first().map_or(300, |trace| trace.step_seconds.max(1)),
+            up: traces.iter().map(cut).collect(),
+            amounts: Vec::new(),
+            waits: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// What was recorded before `until`, on one grid. Where nobody recorded whether a zone was up,
+    /// it was as long as anything was measured in it, and unknown else.
+    #[must_use]
+    pub fn of_recordings(recordings: &[Recording], until: Timestamp, step_seconds: u32) -> Self {
+        let step_seconds = step_seconds.max(1);
+        let mut names: Vec<&str> = recordings.iter().map(|r| r.zone.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let zone = |name: &&str| Zone {
+            name: (*name).to_owned(),
+            region: trace::region_of(name).map(str::to_owned),
+        };
+        let mut material = Self {
+            zones: names.iter().map(zone).collect(),
+            start: None,
+            step_seconds,
+            up: Vec::new(),
+            amounts: Vec::new(),
+            waits: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let mut grids = Vec::new();
+        for recording in recordings {
+            let Ok(z) = names.binary_search(&recording.zone.as_str()) else { continue };
+            let mut kept = recording.clone();
+            kept.samples.retain(|sample| sample.at < until);
+            if kept.samples.is_empty() {
+                continue;
+            }
+            if kept.measure == Measure::Wait {
+                material.waits.extend(kept.samples.iter().map(|sample| {
+                    let day = sample.at.0 as f64 / 86_400e6;
+                    (z, Waited { day, asked: Asked::default(), seconds: sample.value })
+                }));
+                continue;
+            }
+            let gridded = kept.grid(step_seconds);
+            material.warnings.extend(gridded.flaws.iter().map(|flaw| {
+                let (measure, flaw) = (kept.measure.to_string(), flaw.to_string());
+                (z, Warning::Measured { measure, flaw })
+            }));
+            grids.push((z, kept.measure, gridded.grid));
+        }
+        material.lay(&grids);
+        material
+    }
+
+    /// All grids from the first moment of any to the last.
+    fn lay(&mut self, grids: &[(usize, Measure, Grid)]) {
+        let Some(start) = grids.iter().map(|(_, _, grid)| grid.start).min() else {
+            self.up = vec![Vec::new(); self.zones.len()];
+            return;
+        };
+        let end = grids.iter().map(|(_, _, grid)| grid.end()).max().unwrap_or(start);
+        let step_us = i64::from(self.step_seconds) * 1_000_000;
+        let steps = usize::try_from((end.0 - start.0) / step_us).unwrap_or(0);
+        self.start = Some(start);
+        self.up = vec![vec![None; steps]; self.zones.len()];
+        let mut is_told = vec![false; self.zones.len()];
+        for (z, measure, grid) in grids {
+            let values = grid.over(start, steps).values;
+            if matches!(measure, Measure::Up | Measure::Count) {
+                // A count says more than whether there is any.
+                if *measure == Measure::Count || !is_told[*z] {
+                    self.up[*z] = values;
+                }
+                is_told[*z] = true;
+            } else if AMOUNTS.contains(measure) {
+                let capacity = (*measure == Measure::Cpu).then_some(1.0);
+                self.amounts.push(Amount { zone: *z, measure: measure.clone(), capacity, values });
+            }
+        }
+        for amount in &self.amounts {
+            if is_told[amount.zone] {
+                continue;
+            }
+            for (up, value) in self.up[amount.zone].iter_mut().zip(&amount.values) {
+                if value.is_some() {
+                    *up = Some(1.0);
+                }
+            }
+        }
+    }
+
+    /// How many steps.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.up.iter().map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// The end of the last step.
+    #[must_use]
+    pub fn now(&self) -> Option<Timestamp> {
+        let us = self.steps() as i64 * i64::from(self.step_seconds) * 1_000_000;
+        self.start.map(|start| Timestamp(start.0 + us))
+    }
+}
+
+/// The models of a group of zones, fed with its past.
+#[derive(Clone, Debug)]
+pub struct ResourcePredictor {
+    material: Material,
+    predictor: Predictor,
+    free: FreePredictor,
+}
+
+impl ResourcePredictor {
+    /// Learns from all of it, and fits the models last on all of it.
+    #[must_use]
+    pub fn learn(material: Material, learning: Learning) -> Self {
+        let step = material.step_seconds;
+        let mut predictor = Predictor::new(&material.zones, step, &Target::all(), learning);
+        let capacities: Vec<Option<f64>> = material.amounts.iter().map(|a| a.capacity).collect();
+        let mut free = FreePredictor::new(&capacities, Settings::new(step));
+        let at = |values: &Vec<Option<f64>>, t: usize| values.get(t).copied().flatten();
+        for t in 0..material.steps() {
+            predictor.observe(&material.up.iter().map(|up| at(up, t)).collect::<Vec<_>>());
+            let amounts: Vec<_> = material.amounts.iter().map(|a| at(&a.values, t)).collect();
+            if !amounts.is_empty() {
+                free.observe(&amounts);
+            }
+        }
+        predictor.refit();
+        free.refit();
+        Self { material, predictor, free }
+    }
+
+    /// What will be free, where, with what probability, for how long; none of an empty past.
+    #[must_use]
+    pub fn predict_availability(&self, horizon: Horizon) -> Option<Availability> {
+        let mut availability = self.predictor.predict_availability(horizon)?;
+        availability.at = self.material.now();
+        for (i, amount) in self.material.amounts.iter().enumerate() {
+            if let Some(free) = self.free(i, amount, horizon) {
+                availability.zones[amount.zone].free.push(free);
+            }
+        }
+        for (z, zone) in availability.zones.iter_mut().enumerate() {
+            zone.wait = self.wait(z, Asked::default());
+            let told = self.material.warnings.iter().filter(|(of, _)| *of == z);
+            zone.warnings.extend(told.map(|(_, warning)| warning.clone()));
+        }
+        Some(availability)
+    }
+
+    /// What joint futures of all zones are drawn from; none of an empty past.
+    #[must_use]
+    pub fn joint(&self, horizon: Horizon) -> Option<Joint> {
+        self.predictor.joint(horizon)
+    }
+
+    /// How long it takes from asking to running in a zone; none where no wait was ever seen.
+    #[must_use]
+    pub fn wait(&self, zone: usize, asked: Asked) -> Option<wait::Wait> {
+        let of = self.material.waits.iter().filter(|(of, _)| *of == zone);
+        let past: Vec<Waited> = of.map(|(_, waited)| *waited).collect();
+        let latest = past.iter().map(|waited| waited.day).fold(f64::NEG_INFINITY, f64::max);
+        let now = self.material.now().map_or(latest, |now| now.0 as f64 / 86_400e6);
+        (!past.is_empty()).then(|| wait::forecast(&past, asked, now.max(latest)))
+    }
+
+    /// What was learned from.
+    #[must_use]
+    pub fn material(&self) -> &Material {
+        &self.material
+    }
+
+    fn free(&self, i: usize, amount: &Amount, horizon: Horizon) -> Option<Free> {
+        let step = f64::from(self.material.step_seconds);
+        let each = horizon.steps().map(|minutes| {
+            let k = (f64::from(minutes) * 60.0 / step).round().max(1.0) as usize;
+            let used = self.free.quantiles(i, k)?;
+            Some(match amount.capacity {
+                Some(all) => used.iter().rev().map(|used| all - used).collect(),
+                None => used.to_vec(),
+            })
+        });
+        Some(Free {
+            measure: amount.measure.to_string(),
+            unit: amount.measure.unit().to_owned(),
+            capacity: amount.capacity,
+            levels: (0..levels::LEVELS).map(levels::level).collect(),
+            quantiles: each.collect::<Option<_>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::Sample;
+
+    const START: i64 = 1_700_000_000_000_000;
+
+    fn recording(measure: Measure, values: impl Iterator<Item = f64>) -> Recording {
+        let at = |i: usize| Timestamp(START + i as i64 * 300_000_000);
+        let samples = values.enumerate().map(|(i, value)| Sample { at: at(i), value });
+        Recording { zone: "desk".to_owned(), measure, samples: samples.collect() }
+    }
+
+    fn day_and_night(i: usize) -> f64 {
+        let is_day = (96..240).contains(&(i % 288));
+        0.2 + 0.6 * f64::from(u8::from(is_day)) + 0.01 * (i % 7) as f64
+    }
+
+    #[test]
+    fn a_machine_that_was_measured_is_up_and_its_free_cpus_follow_its_days() {
+        let cpu = recording(Measure::Cpu, (0..288 * 6).map(day_and_night));
+        let waits = recording(Measure::Wait, (0..40).map(|i| f64::from(10 + i % 5)));
+        let until = Timestamp(i64::MAX);
+        let material = Material::of_recordings(&[cpu, waits], until, 300);
+        assert_eq!(material.steps(), 288 * 6);
+        let predictor = ResourcePredictor::learn(material, Learning::default().in_haste());
+        let made = predictor.predict_availability(Horizon::default()).unwrap();
+        let zone = &made.zones[0];
+        assert_eq!((zone.is_up, made.zones.len()), (Some(true), 1));
+        assert!(made.at.is_some_and(|at| at.0 > START));
+        let free = &zone.free[0];
+        // Midnight is the next step: at noon there is little, in the night there is much.
+        let (noon, night) = (free.quantile(150, 0.5).unwrap(), free.quantile(20, 0.5).unwrap());
+        assert!(noon < 0.4 && night > 0.6, "{noon} {night}");
+        assert!(free.quantiles.iter().all(|q| q.windows(2).all(|pair| pair[0] <= pair[1] + 1e-9)));
+        let wait = zone.wait.as_ref().unwrap();
+        assert!((5.0..30.0).contains(&wait.seconds[2]), "{wait:?}");
+    }
+
+    #[test]
+    fn what_comes_after_the_moment_asked_for_is_not_there() {
+        let cpu = recording(Measure::Cpu, (0..600).map(day_and_night));
+        let until = Timestamp(START + 300 * 300_000_000);
+        let cut = Material::of_recordings(std::slice::from_ref(&cpu), until, 300);
+        assert_eq!(cut.steps(), 300);
+        assert_eq!(cut.amounts[0].values[..], cut.amounts[0].values[..300]);
+        assert!(Material::of_recordings(&[cpu], Timestamp(0), 300).steps() == 0);
+    }
+}
