@@ -40,8 +40,7 @@ impl Engine {
     /// Takes of a proposed change of plan what still applies.
     pub(crate) fn on_proposal(&mut self, mut revision: Revision) {
         let is_new = |plan: &plan::Plan| plan.id == revision.base && plan.id < revision.id;
-        let is_done = self.state.n_unfinished() == 0;
-        if is_done || !self.may_start() || !self.state.plan.as_ref().is_some_and(is_new) {
+        if !self.has_work() || !self.may_start() || !self.state.plan.as_ref().is_some_and(is_new) {
             return;
         }
         revision.moves.retain(|&(shard, zone)| {
@@ -56,7 +55,7 @@ impl Engine {
     /// Where the plan says how many allocations to hold: asks for more, or lets some end, those
     /// with the least on them first.
     fn hold_what_the_plan_wants(&mut self) {
-        if self.state.n_unfinished() == 0 {
+        if !self.has_work() {
             return;
         }
         let wanted: Vec<_> = self.state.allocations_wanted.iter().map(|(&z, &n)| (z, n)).collect();

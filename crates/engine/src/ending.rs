@@ -55,6 +55,15 @@ impl Engine {
         false
     }
 
+    /// Whether anything is under way or can still start: only then is capacity wanted. A run that
+    /// fails fast leaves tasks behind that nobody will start.
+    pub(crate) fn has_work(&self) -> bool {
+        match self.state.phase {
+            Phase::Finishing(_) => !self.are_finals_over(),
+            _ => self.state.n_unfinished() > 0,
+        }
+    }
+
     /// Whether final tasks have ended, or nothing can start those that are left.
     fn are_finals_over(&self) -> bool {
         let can_start = || {

@@ -418,6 +418,7 @@ impl Engine {
         usage: Usage,
         retry_at: Option<Timestamp>,
     ) {
+        let usage = if planted::is(Bug::ForgetUsage) { Usage::default() } else { usage };
         self.emit(Event::AttemptFailed { attempt, cause, usage, retry_at });
         if self.is_failing_fast() && retry_at.is_none() {
             self.revoke_waiting();

@@ -106,6 +106,12 @@ bugs! {
     LoseAllocationOnly = "lose-allocation-only",
     /// A failed task keeps its used retries when it is asked for again.
     KeepFailures = "keep-failures",
+    /// A keeper starts what it was told to give back, if that order came first.
+    StartRevoked = "start-revoked",
+    /// A keeper starts an attempt again when it is told to start it a second time.
+    StartAgain = "start-again",
+    /// What a failed attempt used is charged to nobody.
+    ForgetUsage = "forget-usage",
     /// A task is done when its process ends well, and its outputs stay where they are.
     SkipCommit = "skip-commit",
 }

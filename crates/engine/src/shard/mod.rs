@@ -247,7 +247,8 @@ impl ShardHost {
             return;
         }
         // All are known before any is queued: a child may come before its parent.
-        let is_new = |lease: &HostedLease| self.seen.insert(lease.attempt);
+        let is_new =
+            |lease: &HostedLease| self.seen.insert(lease.attempt) || planted::is(Bug::StartAgain);
         let new: Vec<HostedLease> = leases.into_iter().filter(is_new).collect();
         let attempts: Vec<AttemptId> = new.iter().map(|lease| lease.attempt).collect();
         for lease in new {
@@ -292,6 +293,10 @@ impl ShardHost {
             return;
         }
         for &attempt in attempts {
+            // The order to start it may wait for a sync, and come after this one.
+            if !planted::is(Bug::StartRevoked) && self.seen.insert(attempt) {
+                self.report(Report::Returned { attempt });
+            }
             self.give_back(attempt);
         }
     }
