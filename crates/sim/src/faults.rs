@@ -1,7 +1,8 @@
-//! Faults: what can go wrong with orchestrator, messages, places, tasks and clocks.
+//! Faults: what can go wrong with orchestrator, journal, messages, places, tasks, the store, plans and clocks.
 //!
 //! Swarm testing (Groce et al., "Swarm testing", ISSTA 2012): each seed switches classes of faults
-//! on or off and draws how strong they are, so that rare combinations come up, too.
+//! on or off and draws how strong they are, so that rare combinations come up, too. Knows what
+//! kinds there are and how often they strike; what they do is up to [`crate::world`].
 
 use std::fmt;
 
@@ -9,201 +10,177 @@ use spec::Timestamp;
 
 use crate::chance::Stream;
 
-/// One kind of fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
-    /// The orchestrator dies, after any record or before any action.
-    OrchestratorCrash,
-    /// It dies before it has settled after a resume. Follows from the one before.
-    CrashInRecovery,
-    /// It is only paused, another takes over, and it wakes up with orders at hand.
-    Zombie,
-    /// The machine goes with it: what was not synced is lost, and every keeper.
-    MachineCrash,
-    /// Asking for capacity is reported as failed, and was accepted.
-    SubmitFailedThoughAccepted,
-    /// Asking for capacity is accepted, and nothing comes of it.
-    SubmitLost,
-    /// The launch fails.
-    LaunchFailure,
-    /// An observation is lost, and made up for by a later reading.
-    ObservationLost,
-    /// An observation comes twice.
-    ObservationDoubled,
-    /// Old observations come again.
-    ObservationStale,
-    /// An observation comes late, and after later ones.
-    ObservationLate,
-    /// Nothing is heard of an allocation for minutes.
-    Unknown,
-    /// An allocation is said to be lost, and goes on.
-    FalseLoss,
-    /// A zone has less room than before. Comes from its trace.
-    Preemption,
-    /// A keeper dies, and its tasks with it.
-    KeeperDeath,
-    /// A node is slow.
-    SlowNode,
-    /// What may be used of an allocation changes.
-    CapacityFlap,
-    /// Committed outputs are gone before they are published.
-    CommitLost,
-    /// A task fails by itself. Comes from its script.
-    TaskFailure,
-    /// A task hangs until its time limit. Comes from its script.
-    TaskHang,
-    /// A task needs more memory than it is granted. Comes from its script.
-    OutOfMemory,
-    /// Outputs cannot be given their final names. Comes from the script.
-    PublishFailure,
-    /// Outputs are wrong, and nobody is told.
-    Corruption,
-    /// The clock of a keeper's machine is wrong.
-    ClockSkew,
-    /// The orchestrator's clock jumps ahead.
-    ClockJump,
+macro_rules! classes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// A class of faults, switched on or off as one.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Class {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Class {
+            /// All of them.
+            pub const ALL: [Self; N_CLASSES] = [$(Self::$variant,)*];
+
+            /// In one word.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+
+        const N_CLASSES: usize = [$($name,)*].len();
+    };
 }
 
-/// How many kinds there are.
-pub const N_FAULTS: usize = 25;
-
-/// A class of faults, switched on or off as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
-    /// The orchestrator and its journal.
-    Orchestrator,
-    /// Asking for capacity.
-    Submit,
+classes! {
+    /// The orchestrator.
+    Orchestrator = "orchestrator",
+    /// Its journal.
+    Journal = "journal",
+    /// Asking for capacity and handing over work.
+    Submit = "submit",
     /// What is heard of it.
-    Status,
+    Status = "status",
     /// Places and their keepers.
-    Place,
+    Place = "place",
     /// Tasks.
-    Task,
+    Task = "task",
     /// Silent corruption.
-    Corruption,
+    Corruption = "corruption",
+    /// Where outputs get their final names.
+    Store = "store",
+    /// Whoever asks something of the run.
+    Person = "person",
+    /// Whoever revises the plan.
+    Plan = "plan",
     /// Clocks.
-    Clock,
-}
-
-impl Fault {
-    /// All of them.
-    pub const ALL: [Self; N_FAULTS] = [
-        Self::OrchestratorCrash,
-        Self::CrashInRecovery,
-        Self::Zombie,
-        Self::MachineCrash,
-        Self::SubmitFailedThoughAccepted,
-        Self::SubmitLost,
-        Self::LaunchFailure,
-        Self::ObservationLost,
-        Self::ObservationDoubled,
-        Self::ObservationStale,
-        Self::ObservationLate,
-        Self::Unknown,
-        Self::FalseLoss,
-        Self::Preemption,
-        Self::KeeperDeath,
-        Self::SlowNode,
-        Self::CapacityFlap,
-        Self::CommitLost,
-        Self::TaskFailure,
-        Self::TaskHang,
-        Self::OutOfMemory,
-        Self::PublishFailure,
-        Self::Corruption,
-        Self::ClockSkew,
-        Self::ClockJump,
-    ];
-
-    /// The class it belongs to.
-    #[must_use]
-    pub fn class(self) -> Class {
-        use Fault as F;
-        match self {
-            F::OrchestratorCrash | F::CrashInRecovery | F::Zombie | F::MachineCrash => {
-                Class::Orchestrator
-            }
-            F::SubmitFailedThoughAccepted | F::SubmitLost | F::LaunchFailure => Class::Submit,
-            F::ObservationLost
-            | F::ObservationDoubled
-            | F::ObservationStale
-            | F::ObservationLate
-            | F::Unknown
-            | F::FalseLoss => Class::Status,
-            F::Preemption | F::KeeperDeath | F::SlowNode | F::CapacityFlap | F::CommitLost => {
-                Class::Place
-            }
-            F::TaskFailure | F::TaskHang | F::OutOfMemory | F::PublishFailure => Class::Task,
-            F::Corruption => Class::Corruption,
-            F::ClockSkew | F::ClockJump => Class::Clock,
-        }
-    }
-
-    /// In words.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::OrchestratorCrash => "orchestrator crash",
-            Self::CrashInRecovery => "crash in recovery",
-            Self::Zombie => "zombie orchestrator",
-            Self::MachineCrash => "machine crash",
-            Self::SubmitFailedThoughAccepted => "submit failed though accepted",
-            Self::SubmitLost => "submit accepted and lost",
-            Self::LaunchFailure => "launch failure",
-            Self::ObservationLost => "observation lost",
-            Self::ObservationDoubled => "observation doubled",
-            Self::ObservationStale => "observation stale",
-            Self::ObservationLate => "observation late",
-            Self::Unknown => "unknown for minutes",
-            Self::FalseLoss => "false report of a loss",
-            Self::Preemption => "preemption",
-            Self::KeeperDeath => "keeper death",
-            Self::SlowNode => "slow node",
-            Self::CapacityFlap => "capacity change",
-            Self::CommitLost => "commit lost",
-            Self::TaskFailure => "task failure",
-            Self::TaskHang => "task hang",
-            Self::OutOfMemory => "out of memory",
-            Self::PublishFailure => "publish failure",
-            Self::Corruption => "silent corruption",
-            Self::ClockSkew => "clock skew",
-            Self::ClockJump => "clock jump",
-        }
-    }
-}
-
-impl Class {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Orchestrator,
-        Self::Submit,
-        Self::Status,
-        Self::Place,
-        Self::Task,
-        Self::Corruption,
-        Self::Clock,
-    ];
-
-    /// In one word.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Orchestrator => "orchestrator",
-            Self::Submit => "submit",
-            Self::Status => "status",
-            Self::Place => "place",
-            Self::Task => "task",
-            Self::Corruption => "corruption",
-            Self::Clock => "clock",
-        }
-    }
+    Clock = "clock",
 }
 
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+macro_rules! faults {
+    ($($(#[$doc:meta])* $variant:ident: $class:ident = $name:literal,)*) => {
+        /// One kind of fault.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Fault {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Fault {
+            /// All of them.
+            pub const ALL: [Self; N_FAULTS] = [$(Self::$variant,)*];
+
+            /// The class it belongs to.
+            #[must_use]
+            pub fn class(self) -> Class {
+                match self {
+                    $(Self::$variant => Class::$class,)*
+                }
+            }
+
+            /// In words.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+
+        /// How many kinds there are.
+        pub const N_FAULTS: usize = [$($name,)*].len();
+    };
+}
+
+faults! {
+    /// The orchestrator dies, after any record or before any action.
+    OrchestratorCrash: Orchestrator = "orchestrator crash",
+    /// It dies before it has settled after a resume. Follows from the one before.
+    CrashInRecovery: Orchestrator = "crash in recovery",
+    /// It is only paused, another takes over, and it wakes up with orders at hand.
+    Zombie: Orchestrator = "zombie orchestrator",
+    /// The machine goes with it: what was not synced is lost, and every keeper.
+    MachineCrash: Orchestrator = "machine crash",
+    /// A record cannot be written, nor any other for a while: whoever tries dies of it.
+    DiskFull: Journal = "journal disk full",
+    /// A sync takes long; what waits for it comes after what does not.
+    SlowSync: Journal = "slow sync",
+    /// Asking for capacity is reported as failed, and was accepted.
+    SubmitFailedThoughAccepted: Submit = "submit failed though accepted",
+    /// Asking for capacity is accepted, and nothing comes of it.
+    SubmitLost: Submit = "submit accepted and lost",
+    /// Whoever is asked is asked too often, and takes it in only after minutes.
+    RateLimit: Submit = "submit rate limited",
+    /// The launch fails.
+    LaunchFailure: Submit = "launch failure",
+    /// An order comes again, at once or after others.
+    OrderDoubled: Submit = "order doubled",
+    /// An observation is lost, and made up for by a later reading.
+    ObservationLost: Status = "observation lost",
+    /// An observation comes twice.
+    ObservationDoubled: Status = "observation doubled",
+    /// Old observations come again.
+    ObservationStale: Status = "observation stale",
+    /// An observation comes late, and after later ones.
+    ObservationLate: Status = "observation late",
+    /// Nothing is heard of an allocation for minutes.
+    Unknown: Status = "unknown for minutes",
+    /// Neither orders nor observations pass between orchestrator and keeper for minutes.
+    Partition: Status = "partition",
+    /// An allocation is said to be lost, and goes on.
+    FalseLoss: Status = "false report of a loss",
+    /// A zone has less room than before. Comes from its trace.
+    Preemption: Place = "preemption",
+    /// A zone goes away with all that it holds. Comes from its trace.
+    Outage: Place = "zone outage",
+    /// The room of a zone changes within seconds of the change before. Comes from its trace.
+    Oscillation: Place = "capacity oscillates",
+    /// The time of an allocation is over.
+    WalltimeOver: Place = "walltime over",
+    /// A keeper dies, and its tasks with it.
+    KeeperDeath: Place = "keeper death",
+    /// A node is slow.
+    SlowNode: Place = "slow node",
+    /// What may be used of an allocation changes.
+    CapacityFlap: Place = "capacity change",
+    /// A task fails by itself. Comes from its script.
+    TaskFailure: Task = "task failure",
+    /// A task hangs until its time limit. Comes from its script.
+    TaskHang: Task = "task hang",
+    /// A task needs more memory than it is granted. Comes from its script.
+    OutOfMemory: Task = "out of memory",
+    /// Outputs are wrong, and nobody is told. Comes from the zone.
+    Corruption: Corruption = "silent corruption by zone",
+    /// Outputs are wrong, time and again, on one node.
+    MercurialNode: Corruption = "silent corruption by node",
+    /// Committed outputs are gone before they are published.
+    CommitLost: Store = "commit lost",
+    /// Outputs cannot be given their final names. Comes from the script.
+    PublishFailure: Store = "publish failure",
+    /// Giving outputs their final names takes minutes.
+    SlowStore: Store = "slow store",
+    /// A person drains, stops or cancels the run, at any time.
+    Command: Person = "command at any time",
+    /// A person asks again for what was asked for before.
+    CommandDoubled: Person = "command doubled",
+    /// A revision of the plan moves anything anywhere. Comes from the policy.
+    SenselessPlan: Plan = "senseless revision",
+    /// A revision comes late, from a plan that is perhaps no longer in force.
+    StalePlan: Plan = "stale revision",
+    /// The clock of a keeper's machine is wrong.
+    ClockSkew: Clock = "clock skew",
+    /// The orchestrator's clock jumps ahead.
+    ClockJump: Clock = "clock jump ahead",
+    /// The orchestrator's clock is set back.
+    ClockBack: Clock = "clock set back",
 }
 
 /// How often each kind strikes, out of the occasions it has, and until when.
@@ -255,8 +232,14 @@ impl Faults {
 }
 
 /// How often each kind has struck.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hits([u64; N_FAULTS]);
+
+impl Default for Hits {
+    fn default() -> Self {
+        Self([0; N_FAULTS])
+    }
+}
 
 impl Hits {
     /// How often a kind has struck.

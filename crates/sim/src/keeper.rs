@@ -51,6 +51,10 @@ pub(crate) struct Keeper {
     pub(crate) is_preempted: bool,
     /// It has been said to be lost, and is not.
     pub(crate) is_disowned: bool,
+    /// Until then nothing passes between it and the orchestrator.
+    pub(crate) cut_off_until: Timestamp,
+    /// How likely a task leaves wrong outputs on this node.
+    pub(crate) corruption: f64,
     /// What it has to remember only where things can go wrong.
     pub(crate) memory: Memory,
 }
@@ -65,6 +69,8 @@ pub(crate) struct Memory {
     /// What they were granted.
     pub(crate) granted: BTreeMap<AttemptId, Resources>,
     pub(crate) started: BTreeSet<AttemptId>,
+    /// Attempts that it was told to give back or to kill.
+    pub(crate) taken_back: BTreeSet<AttemptId>,
     /// Attempts committed here.
     pub(crate) committed: BTreeSet<AttemptId>,
     /// Its progress file.
@@ -125,6 +131,8 @@ impl Keeper {
             is_doomed: false,
             is_preempted: false,
             is_disowned: false,
+            cut_off_until: Timestamp(i64::MIN),
+            corruption: 0.0,
             memory: Memory::default(),
         }
     }

@@ -40,56 +40,74 @@ pub(super) fn setup(seed: u64, limits: &Limits) -> Setup<'static> {
     let n_zones = rng.between(1, zones_max) as usize;
     let mut order: Vec<u32> = (0..n as u32).collect();
     rng.shuffle(&mut order);
-    let parents = random_parents(rng, &order);
+    let mut parents = random_parents(rng, &order);
     let until = seconds(rng.between(1, if n > 100 { 2_000 } else { 300 }));
     let mut faults = random_faults(rng, until);
     let is_wild = !faults.is_none();
     limits.without.iter().for_each(|&class| faults.forgive(class));
-    let can_hang = !limits.without.contains(&Class::Task);
-    let delicate = rng.pick(&[0.0, 0.02, 0.05, 0.3]);
+    let can_fail = !limits.without.contains(&Class::Task);
+    let is_store_well = limits.without.contains(&Class::Store);
+    let delicate = rng.pick(&[0.0, 0.05, 0.1, 0.5]);
     let mut templates: Vec<Template> =
         (0..n).map(|task| random_template(rng, task, delicate)).collect();
-    let has_outputs: Vec<bool> = (0..n).map(|_| rng.chance(0.7)).collect();
-    let plan = random_plan(rng, &order, n_zones);
-    let mut scripts = random_scripts(rng, &templates, &has_outputs, can_hang);
-    let selected = random_selection(rng, &parents);
+    let mut has_outputs: Vec<bool> = (0..n).map(|_| rng.chance(0.7)).collect();
+    let n_finals = if rng.chance(0.4) { rng.between(1, 3) as usize } else { 0 };
+    for task in n..n + n_finals {
+        templates.push(Template { is_final: true, ..random_template(rng, task, delicate) });
+        has_outputs.push(false);
+        parents.push((n as u32..task as u32).filter(|_| rng.chance(0.3)).collect());
+    }
+    let plan = random_plan(rng, &order, n_finals, n_zones);
+    let mut scripts = random_scripts(rng, &templates, &has_outputs, can_fail, is_store_well);
+    let selected = random_selection(rng, &parents, n);
     let reusable = if rng.chance(0.3) { 0.5 } else { 0.0 };
-    let reusable = selected.iter().filter(|_| rng.chance(reusable)).collect::<Vec<_>>();
-    let runtimes = (0..n).map(|_| Duration::from_millis(rng.between(1, 30_000))).collect();
-    let site = random_site(rng, n_zones, &faults, limits);
-    let is_chaotic = rng.chance(0.4);
+    let regular = selected.iter().filter(|task| task.index() < n);
+    let reusable = regular.filter(|_| rng.chance(reusable)).collect::<Vec<_>>();
+    let runtimes =
+        (0..parents.len()).map(|_| Duration::from_millis(rng.between(1, 30_000))).collect();
+    let site = random_site(rng, n_zones, &faults);
+    let is_chaotic = faults.is_on(Fault::SenselessPlan);
     // What a shard may grow to depends on its zone, and nobody can work out where chaos puts it.
     let memory = if is_chaotic {
         MemoryTerms::default()
     } else {
-        random_memory(rng, &mut templates, &mut scripts, &site, can_hang)
+        let rng = &mut Stream::new(seed, Purpose::Case, 1);
+        random_memory(rng, &mut templates, &mut scripts, &site, can_fail)
     };
     let workflow = Arc::new(build(templates, &parents, &has_outputs));
     let policy: Option<Box<dyn Policy>> =
         if is_chaotic { Some(Box::new(Chaos::new(seed, until))) } else { None };
     let sizes = (0..workflow.files().len()).map(|_| Bytes(rng.between(0, 1 << 30))).collect();
     let options = Options {
-        give_up: Duration(until.0 as u64)
+        memory,
+        selected: Some(selected),
+        reusable: TaskRanges::from_sorted(reusable),
+        commands: if is_wild { random_commands(rng, &faults) } else { Vec::new() },
+        ..random_options(rng, n, faults)
+    };
+    let truth = Truth { runtimes, sizes, scripts };
+    Setup { workflow, site, truth, plan, policy, options, seed }
+}
+
+/// How the run of a case with so many tasks is run and watched.
+fn random_options(rng: &mut Stream, n_tasks: usize, faults: Faults) -> Options {
+    let n = n_tasks as u64;
+    Options {
+        give_up: Duration(faults.until.0 as u64)
             + HEALED_BESIDES
-            + Duration::from_secs(HEALED_PER_TASK * n as u64),
-        happenings_max: 20_000 + 300 * n as u64,
+            + Duration::from_secs(HEALED_PER_TASK * n),
+        happenings_max: 20_000 + 300 * n,
         run: engine::event::Options {
             fail_fast: rng.chance(0.15),
             queue_ahead: rng.pick(&[0, 1, 4, 128]),
             losses_max: rng.pick(&[1, 5, 1_000, 1_000]),
         },
-        memory,
-        selected: Some(selected),
-        reusable: TaskRanges::from_sorted(reusable),
-        commands: if is_wild { random_commands(rng) } else { Vec::new() },
         retries_of_run: rng.pick(&[0, 0, 1, 2]),
         staging: if rng.chance(0.2) { Staging::Ahead } else { Staging::AtStart },
         faults,
         watch: Watch::All,
         ..Options::default()
-    };
-    let truth = Truth { runtimes, sizes, scripts };
-    Setup { workflow, site, truth, plan, policy, options, seed }
+    }
 }
 
 /// About fifty on average; now and then many.
@@ -145,6 +163,7 @@ fn random_scripts(
     templates: &[Template],
     has_outputs: &[bool],
     can_fail: bool,
+    is_store_well: bool,
 ) -> BTreeMap<TaskId, Script> {
     let trouble = rng.pick(&[0.0, 0.0, 0.05, 0.2, 0.5]);
     let disk_trouble = rng.pick(&[0.0, 0.0, 0.1, 0.6]);
@@ -163,7 +182,7 @@ fn random_scripts(
         let script = Script {
             needs: Bytes(0),
             failures: if can_fail { failures } else { Vec::new() },
-            publish_failures: if has_outputs && fails_to_publish && can_fail {
+            publish_failures: if has_outputs && fails_to_publish && !is_store_well {
                 publish_failures
             } else {
                 0
@@ -210,8 +229,9 @@ fn random_memory(
 }
 
 /// Topologically consecutive tasks form shards, so that the graph of shards is acyclic.
-fn random_plan(rng: &mut Stream, order: &[u32], n_zones: usize) -> Plan {
-    let n = order.len();
+fn random_plan(rng: &mut Stream, order: &[u32], n_finals: usize, n_zones: usize) -> Plan {
+    let n = order.len() + n_finals;
+    let finals = (order.len()..n).map(TaskId::from_index);
     let shards = if rng.chance(0.5) {
         Shards::Singletons(n as u32)
     } else {
@@ -220,6 +240,11 @@ fn random_plan(rng: &mut Stream, order: &[u32], n_zones: usize) -> Plan {
         while rest.peek().is_some() {
             let size = rng.between(1, 5) as usize;
             listed.push(rest.by_ref().take(size).collect());
+        }
+        if n_finals > 0 && rng.chance(0.5) {
+            listed.push(finals.collect());
+        } else {
+            listed.extend(finals.map(|task| vec![task]));
         }
         Shards::Listed(listed)
     };
@@ -240,12 +265,13 @@ fn random_plan(rng: &mut Stream, order: &[u32], n_zones: usize) -> Plan {
 }
 
 /// Everything, or some tasks with all that they need.
-fn random_selection(rng: &mut Stream, parents: &[Vec<u32>]) -> TaskRanges {
+fn random_selection(rng: &mut Stream, parents: &[Vec<u32>], n_regular: usize) -> TaskRanges {
     if rng.chance(0.8) {
         return TaskRanges::all(parents.len());
     }
     let mut is_wanted = vec![false; parents.len()];
-    let mut stack: Vec<u32> = (0..parents.len() as u32).filter(|_| rng.chance(0.4)).collect();
+    let is_wanted_itself = |&task: &u32| task as usize >= n_regular || rng.chance(0.4);
+    let mut stack: Vec<u32> = (0..parents.len() as u32).filter(is_wanted_itself).collect();
     while let Some(task) = stack.pop() {
         if !std::mem::replace(&mut is_wanted[task as usize], true) {
             stack.extend(&parents[task as usize]);
@@ -256,65 +282,83 @@ fn random_selection(rng: &mut Stream, parents: &[Vec<u32>]) -> TaskRanges {
 }
 
 /// What can be drawn at most, per occasion.
-const STRONGEST: [(Fault, f64); 16] = [
+const STRONGEST: [(Fault, f64); 27] = [
     (Fault::OrchestratorCrash, 0.06),
     (Fault::MachineCrash, 0.5),
     (Fault::Zombie, 0.5),
+    (Fault::DiskFull, 0.003),
+    (Fault::SlowSync, 0.9),
     (Fault::SubmitFailedThoughAccepted, 0.3),
     (Fault::SubmitLost, 0.3),
     (Fault::LaunchFailure, 0.3),
+    (Fault::RateLimit, 0.3),
+    (Fault::OrderDoubled, 0.2),
     (Fault::ObservationLost, 0.3),
     (Fault::ObservationDoubled, 0.3),
     (Fault::ObservationStale, 0.2),
     (Fault::ObservationLate, 0.2),
     (Fault::Unknown, 0.1),
     (Fault::FalseLoss, 0.03),
+    (Fault::Partition, 0.02),
     (Fault::KeeperDeath, 0.06),
     (Fault::SlowNode, 0.3),
     (Fault::CapacityFlap, 0.1),
     (Fault::CommitLost, 0.3),
+    (Fault::SlowStore, 0.2),
+    (Fault::MercurialNode, 0.3),
+    (Fault::CommandDoubled, 0.7),
+    (Fault::StalePlan, 0.5),
+    (Fault::ClockJump, 0.02),
+    (Fault::ClockBack, 0.02),
+];
+
+/// Those that are either on or off; how strong they are is drawn where they are put to use.
+const SWITCHED: [Fault; 8] = [
+    Fault::ClockSkew,
+    Fault::Preemption,
+    Fault::Outage,
+    Fault::Oscillation,
+    Fault::WalltimeOver,
+    Fault::Corruption,
+    Fault::Command,
+    Fault::SenselessPlan,
 ];
 
 /// One run in seven is calm; otherwise each class is on or off, and in a class each kind.
 fn random_faults(rng: &mut Stream, until: Timestamp) -> Faults {
     let mut faults = Faults::until(until);
     let is_calm = rng.chance(0.15);
-    let is_on = Class::ALL.map(|_| rng.chance(0.6));
+    let is_on = Class::ALL.map(|_| rng.chance(0.7));
     for (fault, most) in STRONGEST {
         let strength = rng.unit() * most;
-        if !is_calm && is_on[fault.class() as usize] && rng.chance(0.7) {
+        if !is_calm && is_on[fault.class() as usize] && rng.chance(0.8) {
             faults.set(fault, strength);
         }
     }
-    for (fault, strength) in [
-        (Fault::ClockSkew, 0.5),
-        (Fault::ClockJump, 0.02),
-        (Fault::Preemption, 1.0),
-        (Fault::Corruption, 1.0),
-    ] {
-        if !is_calm && is_on[fault.class() as usize] {
-            faults.set(fault, strength);
+    for fault in SWITCHED {
+        if !is_calm && is_on[fault.class() as usize] && rng.chance(0.6) {
+            faults.set(fault, 0.5);
         }
     }
     faults
 }
 
-fn random_commands(rng: &mut Stream) -> Vec<(Timestamp, Command)> {
+fn random_commands(rng: &mut Stream, faults: &Faults) -> Vec<(Timestamp, Command)> {
     let kinds = [Command::Drain, Command::Drain, Command::Stop, Command::Stop, Command::Cancel];
-    let n = if rng.chance(0.3) { rng.between(1, 4) } else { 0 };
-    let times: Vec<Timestamp> = (0..n).map(|_| seconds(rng.between(0, 120))).collect();
+    let n = if faults.is_on(Fault::Command) { rng.between(1, 4) } else { 0 };
+    let last = rng.pick(&[30, 60, 120, 400]);
+    let times: Vec<Timestamp> = (0..n).map(|_| seconds(rng.between(0, last))).collect();
     times.into_iter().map(|at| (at, rng.pick(&kinds))).collect()
 }
 
-fn random_site(rng: &mut Stream, n_zones: usize, faults: &Faults, limits: &Limits) -> VirtualSite {
+fn random_site(rng: &mut Stream, n_zones: usize, faults: &Faults) -> VirtualSite {
     let mut zones = Vec::new();
-    let preempts = faults.is_on(Fault::Preemption) && !limits.without.contains(&Class::Place);
+    let outage = random_outage(rng, faults);
     for zone in 0..n_zones {
         let mut row = VirtualZone::steady(format!("z{zone}"), cpus(rng.between(2, 4) as u32), 4);
-        if rng.chance(0.5) {
-            let available = random_room(rng, faults.until);
-            row.available = if preempts { available } else { row.available };
-        }
+        row.available = random_room(rng, faults, outage);
+        row.walltime = (faults.is_on(Fault::WalltimeOver) && rng.chance(0.3))
+            .then(|| Duration::from_secs(rng.between(300, 2_000)));
         row.wait = Delay::UpTo(Duration::from_secs(rng.pick(&[0, 1, 60])));
         row.launch = Delay::UpTo(Duration::from_secs(10));
         row.notice = rng.chance(0.3).then(|| Duration::from_secs(rng.between(1, 60)));
@@ -346,15 +390,40 @@ fn random_site(rng: &mut Stream, n_zones: usize, faults: &Faults, limits: &Limit
     }
 }
 
+/// When all zones are away at once.
+fn random_outage(rng: &mut Stream, faults: &Faults) -> Option<(Timestamp, Timestamp)> {
+    let from = seconds(rng.between(0, faults.until.0.max(0) as u64 / 1_000_000));
+    let to = from + Duration::from_secs(rng.between(1, 200));
+    (faults.is_on(Fault::Outage) && rng.chance(0.5)).then(|| (from, to.min(faults.until)))
+}
+
 /// Room that comes and goes until a time, and stays from then on.
-fn random_room(rng: &mut Stream, until: Timestamp) -> Steps<u32> {
-    let mut changes = vec![(seconds(0), rng.between(0, 3) as u32)];
-    let mut at = seconds(rng.between(1, 120));
-    while at < until {
+fn random_room(
+    rng: &mut Stream,
+    faults: &Faults,
+    outage: Option<(Timestamp, Timestamp)>,
+) -> Steps<u32> {
+    let until = faults.until;
+    let comes_and_goes = rng.chance(0.5) && faults.is_on(Fault::Preemption);
+    let slowest = if faults.is_on(Fault::Oscillation) && rng.chance(0.3) { 3 } else { 120 };
+    let mut changes = vec![(seconds(0), if comes_and_goes { rng.between(0, 3) as u32 } else { 4 })];
+    let mut at = seconds(rng.between(1, slowest));
+    while comes_and_goes && at < until {
         changes.push((at, rng.between(0, 3) as u32));
-        at = at + Duration::from_secs(rng.between(1, 120));
+        // What changes each second does so for a while.
+        let slowest = if changes.len() < 100 { slowest } else { 120 };
+        at = at + Duration::from_secs(rng.between(1, slowest));
     }
-    changes.push((until, rng.between(1, 4) as u32));
+    if let Some((from, to)) = outage {
+        let before = |&(at, _): &(Timestamp, u32)| at <= to;
+        let there = changes.iter().rfind(|change| before(change)).map_or(4, |&(_, room)| room);
+        changes.retain(|&(at, _)| at < from || at > to);
+        let place = changes.partition_point(|&(at, _)| at < from);
+        changes.splice(place..place, [(from, 0), (to, there)]);
+    }
+    if comes_and_goes {
+        changes.push((until, rng.between(1, 4) as u32));
+    }
     Steps::new(changes)
 }
 

@@ -78,7 +78,7 @@ impl Cheap {
         hold!(seq == before + 1, "S12", "record {seq} follows record {before}");
         self.seq = seq;
         match &record.event {
-            Event::ShardsGranted { shards, .. } => self.granted(shards),
+            Event::ShardsGranted { shards, .. } => self.granted(workflow, shards),
             Event::AttemptCommitted { attempt, outputs, .. } if outputs.is_empty() => {
                 let task = attempt.task();
                 if self.has_all_inputs(workflow, task) { self.published(task) } else { Ok(()) }
@@ -107,16 +107,24 @@ impl Cheap {
                 self.is_cancelled = true;
                 Ok(())
             }
+            Event::CommandAccepted { command: Command::RetryFailed } => {
+                // Final tasks run at each end, and there will be another.
+                for task in workflow.final_tasks() {
+                    self.rows[task.index()].is_published = false;
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
 
-    fn granted(&mut self, shards: &[ShardGrant]) -> Checked {
-        hold!(!self.is_cancelled, "S23", "something starts after the run was cancelled");
+    fn granted(&mut self, workflow: &Workflow, shards: &[ShardGrant]) -> Checked {
         for ShardGrant(shard, epoch, attempts) in shards {
             self.shard_epochs_increase(*shard, *epoch)?;
             hold!(!attempts.is_empty(), "S7", "{shard} is granted for nothing");
             for &attempt in attempts {
+                let may_start = !self.is_cancelled || workflow.is_final(attempt.task());
+                hold!(may_start, "S23", "{attempt} starts after the run was cancelled");
                 let row = &mut self.rows[attempt.task().index()];
                 let before = std::mem::replace(&mut row.attempts, attempt.number());
                 hold!(!row.is_published, "S3", "{attempt} of a published task");

@@ -38,9 +38,19 @@ pub(super) struct Deep {
     retry_at: BTreeMap<TaskId, Timestamp>,
     /// What each attempt read: by parent, the attempt that made it (0: an earlier run).
     read: BTreeMap<AttemptId, Vec<AttemptId>>,
+    finals: Finals,
     taken: Taken,
     hasher: blake3::Hasher,
     pub(super) history: History,
+}
+
+/// What was seen of final tasks.
+#[derive(Debug, Default)]
+struct Finals {
+    /// How often they became due since the last end.
+    n_due: u32,
+    /// Whether the run was cancelled when they were due.
+    are_abandoned: bool,
 }
 
 /// What the oracle needs to know of a run.
@@ -66,6 +76,7 @@ impl Deep {
             memory,
             retry_at: BTreeMap::new(),
             read: BTreeMap::new(),
+            finals: Finals::default(),
             taken: Taken::new(),
             hasher: blake3::Hasher::new(),
             history: History::default(),
@@ -78,6 +89,7 @@ impl Deep {
         self.retry_at.clear();
         self.shortages.clear();
         self.shortages_now.clear();
+        self.finals = Finals::default();
         self.history = History::default();
     }
 
@@ -116,9 +128,7 @@ impl Deep {
     fn before_record(&mut self, workflow: &Workflow, record: &Record) -> Checked {
         match &record.event {
             Event::ShardsGranted { allocation, shards } => {
-                let has_failed = self.state.count(TaskState::Failed) > 0;
-                let is_over = self.state.options().fail_fast && has_failed;
-                hold!(!is_over, "S23", "something starts after a failure in a run that fails fast");
+                self.s23_nothing_starts_that_must_not(workflow, shards)?;
                 self.s7_nothing_of_a_shard_is_live(*allocation, shards)
             }
             Event::AttemptCommitted { attempt, usage, .. } => {
@@ -144,12 +154,7 @@ impl Deep {
             }
             Event::AllocationRequested { zone, .. } => self.s9_no_more_than_wanted(*zone),
             Event::RetriesDue { tasks } => {
-                for task in tasks {
-                    let due = self.retry_at.remove(task);
-                    let is_over = due.is_some_and(|due| due <= record.at);
-                    hold!(is_over, "S15", "{task} is tried again before its pause is over");
-                }
-                Ok(())
+                tasks.iter().try_for_each(|&task| self.s15_pause_is_over(task, record.at))
             }
             Event::AttemptLost { attempt, cause } => {
                 let losses = u32::from(self.state.task(attempt.task()).losses);
@@ -163,17 +168,38 @@ impl Deep {
                 Ok(())
             }
             Event::CommandAccepted { command: Command::RetryFailed } => {
-                self.history.generation += 1;
-                let state = &self.state;
-                let is_anew = |task: TaskId| {
-                    matches!(state.task(task).state, TaskState::Failed | TaskState::Skipped)
-                };
-                self.failures_now.retain(|&task, _| !is_anew(task));
-                self.shortages_now.retain(|&task, _| !is_anew(task));
+                self.begin_generation(workflow);
                 Ok(())
             }
+            Event::CommandAccepted { command: Command::Cancel } => {
+                self.finals.are_abandoned = self.state.finals().is_some();
+                Ok(())
+            }
+            Event::FinalsDue { .. } => {
+                self.finals.n_due += 1;
+                Ok(())
+            }
+            Event::RunFinished { .. } => self.f1_finals_were_due_once(workflow),
             _ => Ok(()),
         }
+    }
+
+    fn s15_pause_is_over(&mut self, task: TaskId, now: Timestamp) -> Checked {
+        let is_over = self.retry_at.remove(&task).is_some_and(|due| due <= now);
+        hold!(is_over, "S15", "{task} is tried again before its pause is over");
+        Ok(())
+    }
+
+    /// Failed tasks are asked for again, with fresh retries, and so are final ones.
+    fn begin_generation(&mut self, workflow: &Workflow) {
+        self.history.generation += 1;
+        let state = &self.state;
+        let is_anew = |task: TaskId| {
+            workflow.is_final(task)
+                || matches!(state.task(task).state, TaskState::Failed | TaskState::Skipped)
+        };
+        self.failures_now.retain(|&task, _| !is_anew(task));
+        self.shortages_now.retain(|&task, _| !is_anew(task));
     }
 
     fn count_failure(
@@ -202,6 +228,52 @@ impl Deep {
         let is_left = *used <= u32::from(workflow.retries(task).count);
         let retries = retry_at.is_some();
         hold!(retries == is_left, "S15", "{attempt}, {used} failures, tried again: {retries}");
+        Ok(())
+    }
+
+    fn s23_nothing_starts_that_must_not(
+        &self,
+        workflow: &Workflow,
+        shards: &[ShardGrant],
+    ) -> Checked {
+        let state = &self.state;
+        let is_over = state.options().fail_fast && state.count(TaskState::Failed) > 0;
+        for attempt in shards.iter().flat_map(|ShardGrant(_, _, attempts)| attempts) {
+            if workflow.is_final(attempt.task()) {
+                self.f1_all_else_has_ended(workflow, *attempt)?;
+                continue;
+            }
+            hold!(!is_over, "S23", "{attempt} starts after a failure in a run that fails fast");
+            let is_before = state.finals().is_none();
+            hold!(is_before, "F1", "{attempt} starts after all but final tasks has ended");
+        }
+        Ok(())
+    }
+
+    fn f1_all_else_has_ended(&self, workflow: &Workflow, attempt: AttemptId) -> Checked {
+        let phase = self.state.phase();
+        let is_due = matches!(phase, Phase::Finishing(_));
+        hold!(is_due, "F1", "{attempt} of a final task starts while {phase:?}");
+        let mut open = self.state.live().keys().chain(self.state.committed().keys());
+        let regular = open.find(|&&task| !workflow.is_final(task));
+        hold!(
+            regular.is_none(),
+            "F1",
+            "{attempt} of a final task starts while {regular:?} is open"
+        );
+        Ok(())
+    }
+
+    /// Before each end of the run.
+    fn f1_finals_were_due_once(&mut self, workflow: &Workflow) -> Checked {
+        let has_finals = workflow.final_tasks().next().is_some();
+        let n = std::mem::take(&mut self.finals.n_due);
+        hold!(n == u32::from(has_finals), "F1", "final tasks were due {n} times before the end");
+        for task in workflow.final_tasks() {
+            let state = self.state.task(task).state;
+            let is_over = state.is_final() || self.finals.are_abandoned;
+            hold!(is_over, "F1", "the run ends while its final {task} is {state:?}");
+        }
         Ok(())
     }
 
@@ -254,7 +326,8 @@ impl Deep {
                     hold!(has == wanted, "M1", "{attempt} gets {has}, and should get {wanted}");
                 }
                 let phase = state.phase();
-                hold!(phase == Phase::Running, "S23", "work is handed out while {phase:?}");
+                let is_on = matches!(phase, Phase::Running | Phase::Finishing(_));
+                hold!(is_on, "S23", "work is handed out while {phase:?}");
             }
             Action::Publish { attempts } => {
                 for attempt in attempts {
@@ -480,7 +553,7 @@ impl Deep {
             was_reused: &|task| cheap.was_reused(task),
         };
         let fates = oracle.fates();
-        for task in workflow.tasks() {
+        for task in workflow.tasks().filter(|&task| !workflow.is_final(task)) {
             let (fate, now) = (fates[task.index()], state.task(task).state);
             let is_right = fate.is(now) || (is_cut_short && !now.is_final());
             hold!(is_right, "L1", "{task} ended as {now:?}, and should be {fate:?}");
@@ -488,7 +561,12 @@ impl Deep {
             let is_missed = is_missed && fate == Fate::Published && self.history.generation == 0;
             hold!(is_cut_short || !is_missed, "S3", "{task} was not reused");
         }
-        let failed = fates.contains(&Fate::Failed);
+        // What becomes of final tasks is not worked out: they run again at each end.
+        let failed = workflow.tasks().any(|task| {
+            let is_final = workflow.is_final(task);
+            let has_failed = state.task(task).state == TaskState::Failed;
+            is_final && has_failed || !is_final && fates[task.index()] == Fate::Failed
+        });
         let wanted = if failed { Outcome::Failed } else { Outcome::Succeeded };
         let (phase, is_right) = (state.phase(), state.phase() == Phase::Finished(wanted));
         hold!(is_cancelled || is_right, "L1", "the run is {phase:?}, and should be {wanted:?}");

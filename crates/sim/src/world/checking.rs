@@ -1,13 +1,34 @@
 //! What must hold of the whole world: at each start, and at the end.
 
-use engine::AttemptId;
+use engine::cause::FailureCause;
+use engine::outcome::Usage;
 use engine::task_state::TaskState;
+use engine::{AttemptId, Event};
 use plan::rank;
 use spec::TaskId;
 
 use super::World;
 use crate::keeper::Stage;
-use crate::watch::Violation;
+use crate::watch::{Violation, hold};
+
+/// Whether a failure is told with what a process used.
+fn is_end_of_a_process(cause: &FailureCause) -> bool {
+    match cause {
+        FailureCause::Exit(_)
+        | FailureCause::Signal(_)
+        | FailureCause::Timeout(_)
+        | FailureCause::OutOfMemory { .. }
+        | FailureCause::LogTooLong(_)
+        | FailureCause::TooManyProcesses(_)
+        | FailureCause::MissingOutput(_)
+        | FailureCause::UnfitOutput { .. } => true,
+        FailureCause::UnfitGrowth(_)
+        | FailureCause::CannotStart(_)
+        | FailureCause::CannotPublish(_)
+        | FailureCause::MayHaveRun(_)
+        | FailureCause::LostTooOften(_) => false,
+    }
+}
 
 impl World<'_> {
     /// A process is about to start.
@@ -16,6 +37,9 @@ impl World<'_> {
         if !self.remembers {
             return Ok(());
         }
+        self.s16_starts_once(keeper, attempt)?;
+        let is_taken_back = row.memory.taken_back.contains(&attempt);
+        hold!(!is_taken_back, "S23", "{attempt} starts, and keeper {keeper} was to give it back");
         let is_owned = !row.is_disowned;
         let (allocation, stage) = (row.allocation, row.stage);
         let checked = self.watcher.start(&self.workflow, attempt, &row.memory.committed, is_owned);
@@ -27,6 +51,36 @@ impl World<'_> {
             self.s7_one_owner(attempt.task())?;
             self.n1_never_in_doubt(attempt)?;
         }
+        Ok(())
+    }
+
+    /// Its private folder is its own: no attempt starts twice, and none of its number runs elsewhere.
+    fn s16_starts_once(&self, keeper: u32, attempt: AttemptId) -> Result<(), Violation> {
+        let has_started = self.keepers[keeper as usize].memory.started.contains(&attempt);
+        hold!(!has_started, "S16", "{attempt} starts again at keeper {keeper}");
+        let other = self.keepers.iter().position(|other| other.processes.contains_key(&attempt));
+        hold!(other.is_none(), "S16", "{attempt} starts, and runs at keeper {other:?}");
+        Ok(())
+    }
+
+    /// Every attempt is charged what its process was measured to use, and nobody else's.
+    pub(super) fn s24_usage_is_what_was_measured(&self, event: &Event) -> Result<(), Violation> {
+        let (attempt, usage, has_ended) = match event {
+            Event::AttemptCommitted { attempt, usage, .. } => (attempt, usage, true),
+            Event::AttemptFailed { attempt, usage, cause, .. } => {
+                (attempt, usage, is_end_of_a_process(cause))
+            }
+            _ => return Ok(()),
+        };
+        if !self.remembers {
+            return Ok(());
+        }
+        let is_right = if has_ended {
+            self.usages.get(attempt).is_some_and(|measured| measured.contains(usage))
+        } else {
+            *usage == Usage::default()
+        };
+        hold!(is_right, "S24", "{attempt} is charged {usage:?}, which was not measured");
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use spec::{Bytes, Duration, Resources, Timestamp};
 
 use super::{Happening, World};
 use crate::faults::Fault;
-use crate::keeper::{Process, Stage};
+use crate::keeper::{Keeper, Process, Stage};
 use crate::site::Delay;
 use crate::truth::Failure;
 use crate::watch::Violation;
@@ -19,6 +19,10 @@ use crate::watch::Violation;
 const LEAVE_MAX: Duration = Duration::from_secs(4);
 /// A killed process is gone within this time.
 const DEATH_MAX: Duration = Duration::from_millis(50);
+/// A partition lasts so long at most, in microseconds.
+const PARTITION_MAX: u64 = 300_000_000;
+/// An order that comes again comes within this time.
+const ORDER_AGAIN_MAX: Duration = Duration::from_secs(60);
 /// An observation that was lost is made up for within this time.
 const REREAD_MAX: u64 = 120_000_000;
 
@@ -53,7 +57,11 @@ impl World<'_> {
         if let Some(epoch) = epoch_of(&order) {
             row.memory.ordered_by = row.memory.ordered_by.max(epoch);
         }
-        row.orders.push_back(order);
+        if self.strikes(Fault::OrderDoubled) {
+            let again = Box::new(order.clone());
+            self.soon(ORDER_AGAIN_MAX, Happening::OrderAgain(keeper, again));
+        }
+        self.keepers[keeper as usize].orders.push_back(order);
         let delay = self.site.paces.order.draw(&mut self.pace);
         if delay == Duration::ZERO {
             self.take_orders(keeper);
@@ -63,7 +71,17 @@ impl World<'_> {
         true
     }
 
+    pub(super) fn order_again(&mut self, keeper: u32, order: HostInput) {
+        if self.keepers[keeper as usize].is_alive() {
+            self.keepers[keeper as usize].orders.push_back(order);
+            self.take_orders(keeper);
+        }
+    }
+
     pub(super) fn take_orders(&mut self, keeper: u32) {
+        if self.now < self.keepers[keeper as usize].cut_off_until {
+            return;
+        }
         while self.keepers[keeper as usize].stage == Stage::Up {
             let Some(order) = self.keepers[keeper as usize].orders.pop_front() else { break };
             let newest = self.keepers[keeper as usize].host.epoch();
@@ -72,8 +90,17 @@ impl World<'_> {
                 let checked = self.s7_stale_orders_do_nothing(keeper, order);
                 self.hold(checked);
             } else {
+                self.note_what_is_taken_back(keeper, &order);
                 self.tell_keeper(keeper, order);
             }
+        }
+    }
+
+    fn note_what_is_taken_back(&mut self, keeper: u32, order: &HostInput) {
+        if let HostInput::Revoke(_, attempts) | HostInput::Kill(_, attempts) = order
+            && self.remembers
+        {
+            self.keepers[keeper as usize].memory.taken_back.extend(attempts);
         }
     }
 
@@ -182,6 +209,12 @@ impl World<'_> {
         if self.strikes(Fault::FalseLoss) {
             self.disown(keeper);
         }
+        if self.strikes(Fault::Partition) {
+            let span = Duration(self.how_much(Fault::Partition, 1, PARTITION_MAX));
+            self.keepers[keeper as usize].cut_off_until = self.now + span;
+            self.after(span, Happening::Orders(keeper));
+            self.after(span, Happening::Reread(self.orchestrator.life, keeper));
+        }
         let row = &self.keepers[keeper as usize];
         if row.is_doomed || row.stage != Stage::Up {
             return;
@@ -274,13 +307,16 @@ impl World<'_> {
             }
             return;
         }
+        if self.now < self.keepers[keeper as usize].cut_off_until {
+            return;
+        }
         for report in reports {
             let is_lost = self.strikes(Fault::ObservationLost);
             let is_unknown = !is_lost && self.strikes(Fault::Unknown);
             if is_lost || is_unknown {
                 let fault = if is_lost { Fault::ObservationLost } else { Fault::Unknown };
                 let after = Duration(self.how_much(fault, 1, REREAD_MAX));
-                self.after(after, Happening::Reread(keeper));
+                self.after(after, Happening::Reread(self.orchestrator.life, keeper));
             } else {
                 self.observe(vec![told(report)]);
             }
@@ -292,11 +328,11 @@ impl World<'_> {
         }
     }
 
-    /// The executor reads again what it has missed.
+    /// The executor reads again what it has missed. One that begins reads everything anyway.
     pub(super) fn reread(&mut self, keeper: u32) {
         // A history that was lost may have had an allocation of the same name.
-        let allocation = self.keepers[keeper as usize].allocation;
-        if self.keeper_of.get(&allocation) == Some(&keeper) {
+        let Keeper { allocation, cut_off_until, .. } = self.keepers[keeper as usize];
+        if self.now >= cut_off_until && self.keeper_of.get(&allocation) == Some(&keeper) {
             let progress = self.all_progress(keeper);
             self.observe(progress);
         }
@@ -319,7 +355,8 @@ impl World<'_> {
             is_wrong: false,
         };
         let zone = self.keepers[keeper as usize].zone;
-        process.is_wrong = self.reads_wrong(task) || self.corrupts(zone);
+        process.is_wrong =
+            self.reads_wrong(task) || self.corrupts(zone) || self.is_mercurial(keeper);
         let row = &mut self.keepers[keeper as usize];
         if self.remembers {
             row.memory.started.insert(attempt);
@@ -360,6 +397,11 @@ impl World<'_> {
             self.hits.count(Fault::Corruption);
         }
         is_wrong
+    }
+
+    fn is_mercurial(&mut self, keeper: u32) -> bool {
+        let probability = self.keepers[keeper as usize].corruption;
+        probability > 0.0 && self.fault_streams[Fault::MercurialNode as usize].chance(probability)
     }
 
     /// All inputs are there: the process starts.
@@ -452,7 +494,11 @@ impl World<'_> {
         let Some(process) = row.processes.remove(&attempt) else { return };
         let clock = row.clock(self.now);
         let started_at = row.clock(process.spawned.unwrap_or(self.now));
-        let usage = Usage { started_at, ended_at: clock, ..Usage::default() };
+        let cpu_user = Duration::from_secs_f64(process.work(self.now));
+        let usage = Usage { started_at, ended_at: clock, cpu_user, ..Usage::default() };
+        if self.remembers {
+            self.usages.entry(attempt).or_default().push(usage);
+        }
         let is_done = end == End::Exit(0);
         self.book_process(keeper, attempt, &process, is_done);
         if is_done {

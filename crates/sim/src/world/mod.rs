@@ -17,12 +17,13 @@ use std::sync::Arc;
 
 use engine::input::Command;
 use engine::memory::MemoryTerms;
-use engine::outcome::Outcome as RunOutcome;
+use engine::outcome::{Outcome as RunOutcome, Usage};
 use engine::phase::Phase;
 use engine::ranges::TaskRanges;
-use engine::shard::End;
+use engine::shard::{End, HostInput};
+use engine::task_state::TaskState;
 use engine::{AllocationId, AttemptId, Input, Observation};
-use plan::{Plan, Policy};
+use plan::{Plan, Policy, Revision};
 use spec::{Duration, TaskId, Timestamp, Workflow, ZoneId};
 
 use crate::agenda::Agenda;
@@ -131,6 +132,7 @@ enum Happening {
     Told(u32, Box<[Observation]>),
     Flush(u32),
     Publishing(u32, AttemptId),
+    Synced(u32),
     ZombieWakes,
     Asked(Command),
     ZoneChanges(ZoneId),
@@ -141,7 +143,10 @@ enum Happening {
     Up(u32),
     TimeUp(u32),
     Orders(u32),
-    Reread(u32),
+    OrderAgain(u32, Box<HostInput>),
+    Probing(u32, AllocationId),
+    Proposed(u32, Box<Revision>),
+    Reread(u32, u32),
     Abandoned(u32),
     KeeperWake(u32, Timestamp),
     Spawning(u32, AttemptId),
@@ -172,6 +177,8 @@ pub struct World<'p> {
     store: Vec<u32>,
     /// Of tasks that are not idempotent: the attempt that started last.
     last_start: BTreeMap<TaskId, AttemptId>,
+    /// What the processes of each attempt were measured to use, where keepers remember.
+    usages: BTreeMap<AttemptId, Vec<Usage>>,
     accounts: Accounts,
     watcher: Watcher,
     violation: Option<Violation>,
@@ -208,6 +215,7 @@ impl<'p> World<'p> {
             keeper_of: BTreeMap::new(),
             store: vec![0; n],
             last_start: BTreeMap::new(),
+            usages: BTreeMap::new(),
             violation: None,
             hits: Hits::default(),
             fault_streams: Fault::ALL.map(fault_stream),
@@ -272,6 +280,12 @@ impl<'p> World<'p> {
         match engine.state().phase() {
             Phase::Finished(RunOutcome::Failed) if self.retries_of_run > 0 => {
                 self.retries_of_run -= 1;
+                // Final tasks run at each end, and there will be another.
+                for task in self.workflow.final_tasks() {
+                    if engine.state().task(task).state == TaskState::Published {
+                        self.last_start.remove(&task);
+                    }
+                }
                 if self.pace.chance(0.5) {
                     self.end_life();
                     self.restart();
@@ -338,9 +352,24 @@ impl<'p> World<'p> {
                     self.observe(vec![told]);
                 }
             }
-            H::Wake(_) | H::Told(..) | H::Flush(_) | H::Publishing(..) => {}
+            H::Reread(life, keeper) if life == self.orchestrator.life => self.reread(keeper),
+            H::Synced(life) if life == self.orchestrator.life => self.synced(),
+            H::Probing(life, allocation) if life == self.orchestrator.life => {
+                self.probe(allocation);
+            }
+            H::Proposed(life, revision) if life == self.orchestrator.life => {
+                self.tell(Input::PlanProposed(*revision));
+            }
+            H::Wake(_)
+            | H::Told(..)
+            | H::Flush(_)
+            | H::Publishing(..)
+            | H::Synced(_)
+            | H::Reread(..)
+            | H::Probing(..)
+            | H::Proposed(..) => {}
             H::ZombieWakes => self.zombie_wakes(),
-            H::Asked(command) => self.tell(Input::Command(command)),
+            H::Asked(command) => self.asked(command),
             H::ZoneChanges(zone) => self.zone_changes(zone),
             H::ZoneWarns(zone) => self.zone_warns(zone),
             H::Decide => self.decide(),
@@ -350,7 +379,7 @@ impl<'p> World<'p> {
             H::Up(keeper) => self.keeper_up(keeper),
             H::TimeUp(keeper) => self.time_up(keeper),
             H::Orders(keeper) => self.take_orders(keeper),
-            H::Reread(keeper) => self.reread(keeper),
+            H::OrderAgain(keeper, order) => self.order_again(keeper, *order),
             H::Abandoned(keeper) => self.end_if_abandoned(keeper),
             H::KeeperWake(keeper, at) => self.wake_keeper(keeper, at),
             H::Spawning(keeper, attempt) => self.spawn(keeper, attempt),
@@ -360,6 +389,17 @@ impl<'p> World<'p> {
             H::LinkDone(version) => self.link_done(version),
             H::Fetched(keeper, attempt) => self.fetched(keeper, attempt),
         }
+    }
+
+    /// A person asks something of the run, and perhaps again later.
+    fn asked(&mut self, command: Command) {
+        if self.orchestrator.engine.is_some() {
+            self.hits.count(Fault::Command);
+        }
+        if self.strikes(Fault::CommandDoubled) {
+            self.soon(Duration::from_secs(60), Happening::Asked(command));
+        }
+        self.tell(Input::Command(command));
     }
 
     fn has_outputs(&self, task: TaskId) -> bool {

@@ -1,4 +1,4 @@
-//! The orchestrator: the real engine, a journal in memory, crashes, resumes, zombies.
+//! The orchestrator: the real engine, a journal in memory, syncs, crashes, resumes, zombies.
 
 use engine::action::{Grown, Lease};
 use engine::engine::Start;
@@ -8,7 +8,8 @@ use engine::phase::Phase;
 use engine::ranges::TaskRanges;
 use engine::shard::{HostInput, HostedLease};
 use engine::{Action, AttemptId, Engine, Epoch, Event, Input, Observation, Output, Record};
-use spec::{Bytes, Digest, Duration, Resources, TaskId};
+use spec::{Bytes, Digest, Duration, Resources, TaskId, Timestamp};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Happening, World};
@@ -34,15 +35,29 @@ pub(super) struct Orchestrator {
     has_settled: bool,
     zombie: Option<(Engine, Epoch, Option<Action>)>,
     /// It is to be woken then; other wakes are no longer meant.
-    wake: Option<spec::Timestamp>,
-    /// So far is its clock ahead.
-    ahead: Duration,
+    wake: Option<Timestamp>,
+    /// By so many microseconds is its clock ahead.
+    ahead: i64,
+    /// What its clock said last: within a life, time never runs backwards.
+    last_time: Timestamp,
+    /// Until then no record can be written.
+    full_until: Timestamp,
+    /// What waits for a sync, and the record after which it comes.
+    for_sync: VecDeque<(usize, Action)>,
 }
 
 /// How long an orchestrator stays away.
 const ABSENCE_MAX: Duration = Duration::from_secs(20);
 /// How far a clock jumps ahead, in microseconds.
 const CLOCK_JUMP_MAX: u64 = 3_600_000_000;
+/// How far it is set back.
+const CLOCK_BACK_MAX: u64 = 600_000_000;
+/// How long a disk stays full, in microseconds.
+const FULL_MAX: u64 = 600_000_000;
+/// How long a sync takes, in microseconds.
+const SYNC_MAX: u64 = 10_000_000;
+/// How long a slow store takes to give outputs their final names, in microseconds.
+const SLOW_STORE_MAX: u64 = 300_000_000;
 /// How long a zombie sleeps.
 const SLEEP_MAX: Duration = Duration::from_secs(120);
 
@@ -61,7 +76,10 @@ impl Orchestrator {
             has_settled: false,
             zombie: None,
             wake: None,
-            ahead: Duration::ZERO,
+            ahead: 0,
+            last_time: Timestamp(i64::MIN),
+            full_until: Timestamp(i64::MIN),
+            for_sync: VecDeque::new(),
         }
     }
 }
@@ -72,7 +90,7 @@ impl World<'_> {
         self.orchestrator.epoch.0 += 1;
         self.orchestrator.has_settled = false;
         let workflow = Arc::clone(&self.workflow);
-        let now = self.clock();
+        let now = self.read_clock();
         let journal = &mut self.orchestrator.journal;
         let engine = if journal.len() < 2 {
             journal.clear();
@@ -87,7 +105,7 @@ impl World<'_> {
                 wanted: Vec::new(),
             };
             self.hold(checked);
-            Engine::start(workflow, start, self.clock())
+            Engine::start(workflow, start, now)
         } else {
             let epoch = self.orchestrator.epoch;
             match Engine::resume(workflow, &*journal, epoch, now) {
@@ -104,19 +122,32 @@ impl World<'_> {
     }
 
     pub(super) fn tell(&mut self, input: Input) {
-        if self.strikes(Fault::ClockJump) {
-            let jump = self.how_much(Fault::ClockJump, 1, CLOCK_JUMP_MAX);
-            self.orchestrator.ahead = self.orchestrator.ahead + Duration(jump);
-        }
+        self.set_the_clock();
+        let now = self.read_clock();
         if let Some(engine) = &mut self.orchestrator.engine {
-            engine.handle(self.now + self.orchestrator.ahead, input);
+            engine.handle(now, input);
             self.drive();
         }
     }
 
+    fn set_the_clock(&mut self) {
+        let jump = if self.strikes(Fault::ClockJump) {
+            self.how_much(Fault::ClockJump, 1, CLOCK_JUMP_MAX) as i64
+        } else if self.strikes(Fault::ClockBack) {
+            -(self.how_much(Fault::ClockBack, 1, CLOCK_BACK_MAX) as i64)
+        } else {
+            return;
+        };
+        self.orchestrator.ahead += jump;
+        // What it waits for is looked up on the clock as it is now.
+        self.orchestrator.wake = None;
+    }
+
     /// What the orchestrator takes the time to be.
-    fn clock(&self) -> spec::Timestamp {
-        self.now + self.orchestrator.ahead
+    fn read_clock(&mut self) -> Timestamp {
+        let time = Timestamp(self.now.0 + self.orchestrator.ahead);
+        self.orchestrator.last_time = self.orchestrator.last_time.max(time);
+        self.orchestrator.last_time
     }
 
     /// Takes in what was seen at this moment.
@@ -132,12 +163,13 @@ impl World<'_> {
         while self.violation.is_none() {
             let Some(engine) = &mut self.orchestrator.engine else { return };
             match engine.poll() {
+                Output::Record(_) if self.is_disk_full() => {
+                    let with_machine = self.strikes(Fault::MachineCrash);
+                    return self.die(with_machine, None);
+                }
                 Output::Record(record) => self.on_record(record),
                 Output::Perform(action) => {
                     self.orchestrator.n_written = self.orchestrator.journal.len();
-                    if action.needs_sync() {
-                        self.orchestrator.n_synced = self.orchestrator.n_written;
-                    }
                     // Between deciding to end something and doing it is where others act first.
                     let is_end = matches!(action, Action::Kill { .. } | Action::Revoke { .. });
                     let n_chances = if is_end { 8 } else { 1 };
@@ -146,8 +178,7 @@ impl World<'_> {
                     }
                     let checked = self.watcher.action(&self.workflow, &action);
                     self.hold(checked);
-                    let epoch = self.orchestrator.epoch;
-                    self.perform(action, epoch);
+                    self.carry_out(action);
                 }
                 Output::WaitUntil(at) => {
                     self.settled(at);
@@ -165,6 +196,44 @@ impl World<'_> {
         }
     }
 
+    /// Whether the next record can not be written, nor any other for a while.
+    fn is_disk_full(&mut self) -> bool {
+        if self.strikes(Fault::DiskFull) {
+            let span = self.how_much(Fault::DiskFull, 1, FULL_MAX);
+            self.orchestrator.full_until = self.now + Duration(span);
+        }
+        self.now < self.orchestrator.full_until
+    }
+
+    /// What needs its records synced waits until they are, one after the other; what does not need
+    /// it goes ahead.
+    fn carry_out(&mut self, action: Action) {
+        let (epoch, written) = (self.orchestrator.epoch, self.orchestrator.n_written);
+        if !action.needs_sync() {
+            return self.perform(action, epoch);
+        }
+        if self.orchestrator.for_sync.is_empty() {
+            if !self.strikes(Fault::SlowSync) {
+                self.orchestrator.n_synced = written;
+                return self.perform(action, epoch);
+            }
+            let delay = Duration(self.how_much(Fault::SlowSync, 1, SYNC_MAX));
+            self.after(delay, Happening::Synced(self.orchestrator.life));
+        }
+        self.orchestrator.for_sync.push_back((written, action));
+    }
+
+    /// What waited for a sync is carried out.
+    pub(super) fn synced(&mut self) {
+        for (written, action) in std::mem::take(&mut self.orchestrator.for_sync) {
+            self.orchestrator.n_synced = written;
+            if self.strikes(Fault::OrchestratorCrash) {
+                return self.crash(Some(action));
+            }
+            self.perform(action, self.orchestrator.epoch);
+        }
+    }
+
     fn on_record(&mut self, record: Record) {
         self.accounts.n_records += 1;
         if let Event::ShardsGranted { shards, .. } = &record.event {
@@ -172,24 +241,26 @@ impl World<'_> {
         }
         let checked = self.watcher.record(&self.workflow, &record);
         self.hold(checked);
+        let checked = self.s24_usage_is_what_was_measured(&record.event);
+        self.hold(checked);
         self.note_for_policy(&record.event);
         if self.orchestrator.keeps_journal {
             self.orchestrator.journal.push(record);
         }
     }
 
-    fn settled(&mut self, wake: Option<spec::Timestamp>) {
+    fn settled(&mut self, wake: Option<Timestamp>) {
         self.orchestrator.n_written = self.orchestrator.journal.len();
         self.orchestrator.has_settled = true;
         if let Some(engine) = &self.orchestrator.engine {
-            let now = self.clock();
+            let now = self.orchestrator.last_time;
             let checked = self.watcher.settled(&self.workflow, now, engine.state(), wake);
             self.hold(checked);
         }
         if self.orchestrator.wake != wake {
             self.orchestrator.wake = wake;
             if let Some(at) = wake {
-                let at = spec::Timestamp(at.0 - self.orchestrator.ahead.0 as i64);
+                let at = Timestamp(at.0 - self.orchestrator.ahead);
                 self.put(at, Happening::Wake(self.orchestrator.life));
             }
         }
@@ -201,20 +272,27 @@ impl World<'_> {
         self.orchestrator.pending.clear();
         self.orchestrator.is_flush_due = false;
         self.orchestrator.wake = None;
+        self.orchestrator.last_time = Timestamp(i64::MIN);
+        self.orchestrator.for_sync.clear();
     }
 
     /// What was not written is lost; with the machine, what was not synced, and every keeper.
     fn crash(&mut self, at_hand: Option<Action>) {
-        if !self.orchestrator.has_settled && self.orchestrator.epoch.0 > 1 {
-            self.hits.count(Fault::CrashInRecovery);
-        }
         let with_machine = self.strikes(Fault::MachineCrash);
         let n_chances = if at_hand.is_some() { 4 } else { 1 };
         let is_pause = !with_machine && (0..n_chances).any(|_| self.strikes(Fault::Zombie));
+        self.die(with_machine, is_pause.then_some(at_hand));
+    }
+
+    /// The end of a life; `paused` is one that will wake up with what it has at hand.
+    fn die(&mut self, with_machine: bool, paused: Option<Option<Action>>) {
+        if !self.orchestrator.has_settled && self.orchestrator.epoch.0 > 1 {
+            self.hits.count(Fault::CrashInRecovery);
+        }
         let written = self.orchestrator.journal.len();
         let floor =
             if with_machine { self.orchestrator.n_synced } else { self.orchestrator.n_written };
-        let floor = if is_pause { written } else { floor };
+        let floor = if paused.is_some() { written } else { floor };
         let kept = self.how_much(Fault::OrchestratorCrash, floor as u64, written as u64) as usize;
         self.orchestrator.journal.truncate(kept);
         self.orchestrator.n_written = kept;
@@ -225,7 +303,7 @@ impl World<'_> {
             self.machine_goes();
         }
         self.finish_what_was_under_way();
-        if is_pause {
+        if let Some(at_hand) = paused {
             let engine = self.orchestrator.engine.take();
             let epoch = self.orchestrator.epoch;
             self.orchestrator.zombie = engine.map(|engine| (engine, epoch, at_hand));
@@ -350,7 +428,10 @@ impl World<'_> {
 
     fn begin_publishing(&mut self, attempts: Vec<AttemptId>) {
         for attempt in attempts {
-            let delay = self.site.paces.publish.draw(&mut self.pace);
+            let mut delay = self.site.paces.publish.draw(&mut self.pace);
+            if self.strikes(Fault::SlowStore) {
+                delay = Duration(self.how_much(Fault::SlowStore, 1, SLOW_STORE_MAX));
+            }
             if delay > Duration::ZERO {
                 self.after(delay, Happening::Publishing(self.orchestrator.life, attempt));
             } else if let Some(told) = self.publish(attempt) {

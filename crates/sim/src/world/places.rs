@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use engine::cause::LossCause;
 use engine::shard::HostInput;
 use engine::{AllocationId, Observation};
-use spec::{Duration, Resources, ZoneId};
+use spec::{Duration, Resources, Timestamp, ZoneId};
 
 use super::{Happening, World};
 use crate::chance::{Purpose, Stream};
@@ -23,12 +23,17 @@ pub(super) struct Place {
     line: VecDeque<u32>,
     launches: Stream,
     preemptions: Stream,
+    changed: Option<Timestamp>,
 }
 
 /// How long a zone that is full takes to say so.
 const REFUSAL: Duration = Duration::from_secs(1);
 /// How long it takes to find out that nothing came of asking.
 const SUBMIT_LOST_MAX: u64 = 300_000_000;
+/// How long it takes to be taken in where too many ask, in microseconds.
+const RATE_LIMIT_MAX: u64 = 300_000_000;
+/// Two changes of room within this time are an oscillation.
+const OSCILLATION: Duration = Duration::from_secs(3);
 /// How long a keeper without work waits for word before it ends.
 const CONTACT: Duration = Duration::from_secs(600);
 
@@ -40,6 +45,7 @@ impl Place {
             line: VecDeque::new(),
             launches: Stream::new(seed, Purpose::Launch, id),
             preemptions: Stream::new(seed, Purpose::Preemption, id),
+            changed: None,
         }
     }
 }
@@ -67,7 +73,7 @@ impl World<'_> {
             && let Some(notice) = notice
             && count < now_there
         {
-            let warned = spec::Timestamp(at.0 - notice.0 as i64).max(self.now);
+            let warned = Timestamp(at.0 - notice.0 as i64).max(self.now);
             self.put(warned, Happening::ZoneWarns(zone));
         }
         if let Some(at) = next {
@@ -77,6 +83,7 @@ impl World<'_> {
 
     pub(super) fn zone_changes(&mut self, zone: ZoneId) {
         let count = self.available(zone) as usize;
+        self.count_change(zone, count);
         while self.places[zone.index()].held.len() > count {
             let victim = self.choose_victim(zone);
             self.hits.count(Fault::Preemption);
@@ -87,6 +94,18 @@ impl World<'_> {
         self.admit(zone);
         self.await_change(zone);
         self.decide_soon();
+    }
+
+    fn count_change(&mut self, zone: ZoneId, count: usize) {
+        let now = self.now;
+        let place = &mut self.places[zone.index()];
+        let is_outage = count == 0 && !place.held.is_empty();
+        let last = place.changed.replace(now);
+        let oscillates = last.is_some_and(|last| now > last && now.since(last) <= OSCILLATION);
+        let faults = [(is_outage, Fault::Outage), (oscillates, Fault::Oscillation)];
+        for (_, fault) in faults.into_iter().filter(|&(is, _)| is) {
+            self.hits.count(fault);
+        }
     }
 
     /// Who was told to go and did not have to, because others went, is as before.
@@ -142,6 +161,9 @@ impl World<'_> {
         if self.strikes(Fault::ClockSkew) {
             row.skew = self.how_much(Fault::ClockSkew, 0, 7_200_000_000) as i64 - 3_600_000_000;
         }
+        if self.strikes(Fault::MercurialNode) {
+            row.corruption = self.how_much(Fault::MercurialNode, 1, 100) as f64 / 100.0;
+        }
         let keeper = self.keepers.len() as u32;
         self.keepers.push(row);
         self.keeper_of.insert(allocation, keeper);
@@ -151,7 +173,10 @@ impl World<'_> {
         if self.strikes(Fault::SubmitFailedThoughAccepted) {
             self.disown(keeper);
         }
-        let wait = self.site.zone(zone).wait.draw(&mut self.places[zone.index()].launches);
+        let mut wait = self.site.zone(zone).wait.draw(&mut self.places[zone.index()].launches);
+        if self.strikes(Fault::RateLimit) {
+            wait = wait + Duration(self.how_much(Fault::RateLimit, 1, RATE_LIMIT_MAX));
+        }
         self.after(wait, Happening::Admitted(keeper));
     }
 
@@ -238,6 +263,7 @@ impl World<'_> {
 
     pub(super) fn time_up(&mut self, keeper: u32) {
         if self.keepers[keeper as usize].is_alive() {
+            self.hits.count(Fault::WalltimeOver);
             self.kill_keeper(keeper);
         }
     }
@@ -249,6 +275,10 @@ impl World<'_> {
             let lost = Observation::AllocationLost { allocation, cause, not_started };
             return self.observe(vec![lost]);
         };
+        let cut_off_until = self.keepers[keeper as usize].cut_off_until;
+        if self.now < cut_off_until {
+            return self.put(cut_off_until, Happening::Probing(self.orchestrator.life, allocation));
+        }
         // The first that a keeper hears of a new orchestrator is its epoch: what an older one still
         // says is refused from here on.
         self.order(allocation, HostInput::Lease(self.orchestrator.epoch, Vec::new()));

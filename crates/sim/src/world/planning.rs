@@ -5,9 +5,13 @@ use engine::phase::Phase;
 use engine::{Event, Input, RunState};
 use plan::policy::{AllocationView, Decision, History, Running, View, ZoneView};
 use plan::{Policy, ShardId};
-use spec::{Timestamp, ZoneId};
+use spec::{Duration, Timestamp, ZoneId};
 
 use super::{Happening, World};
+use crate::faults::Fault;
+
+/// How late a revision comes, in microseconds.
+const STALE_MAX: u64 = 120_000_000;
 
 /// Whoever revises the plan.
 pub(super) struct Planner<'p> {
@@ -59,7 +63,7 @@ impl World<'_> {
         let Some(engine) = &self.orchestrator.engine else { return };
         let state = engine.state();
         let Some(plan) = state.plan() else { return };
-        if state.phase() != Phase::Running {
+        if !matches!(state.phase(), Phase::Running | Phase::Finishing(_)) {
             return;
         }
         let base = plan.id;
@@ -71,9 +75,16 @@ impl World<'_> {
             self.planner.wake = Some(at);
             self.put(at, Happening::PolicyWake(at));
         }
-        if let Some(revision) = decision.revise(base) {
-            self.tell(Input::PlanProposed(revision));
+        let Some(revision) = decision.revise(base) else { return };
+        if self.options.faults.is_on(Fault::SenselessPlan) && self.now < self.options.faults.until {
+            self.hits.count(Fault::SenselessPlan);
         }
+        if self.strikes(Fault::StalePlan) {
+            let after = Duration(self.how_much(Fault::StalePlan, 1, STALE_MAX));
+            let late = Happening::Proposed(self.orchestrator.life, Box::new(revision));
+            return self.after(after, late);
+        }
+        self.tell(Input::PlanProposed(revision));
     }
 
     fn ask(&self, policy: &mut dyn Policy, state: &RunState) -> Decision {

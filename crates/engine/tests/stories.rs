@@ -14,10 +14,13 @@ use engine::{
     Observation, Output, PublishedFile, Record, RunState, Usage,
 };
 use plan::{Order, Placements, Plan, PlanId, Shards};
-use spec::template::Retries;
-use spec::{Bytes, Digest, TaskId, Timestamp, Workflow, ZoneId};
-
-use crate::case::{build, cpus, template};
+use spec::assemble::{Parts, assemble};
+use spec::command::{CommandTemplate, TextTemplate};
+use spec::csr::Csr;
+use spec::files::FileTable;
+use spec::resources::MilliCpus;
+use spec::template::{Per, Retries, Template};
+use spec::{Bytes, Digest, Resources, TaskId, Timestamp, Workflow, ZoneId};
 
 const A1: AllocationId = AllocationId(1);
 
@@ -42,7 +45,7 @@ impl Story {
         memory: MemoryTerms,
     ) -> Self {
         let retries = Retries { count: 1, ..Retries::default() };
-        let templates = (0..parents.len()).map(|i| spec::Template { retries, ..template(i) });
+        let templates = (0..parents.len()).map(|i| Template { retries, ..template(i) });
         let workflow = Arc::new(build(templates.collect(), parents, &vec![true; parents.len()]));
         let placements = Placements::AllIn(ZoneId(0));
         let plan = Plan { id: PlanId(1), shards, placements, order: Order::ById };
@@ -281,7 +284,7 @@ fn gib(n: u64) -> Bytes {
 
 /// Zones with one node each, of so many GiB.
 fn nodes(sizes: &[u64]) -> MemoryTerms {
-    let node = |&size: &u64| vec![spec::Resources { memory: gib(size), ..cpus(2) }];
+    let node = |&size: &u64| vec![Resources { memory: gib(size), ..cpus(2) }];
     MemoryTerms { nodes: sizes.iter().map(node).collect(), ..MemoryTerms::default() }
 }
 
@@ -347,4 +350,46 @@ fn a_task_that_fails_after_what_it_read_came_to_nothing_waits_for_no_retry() {
     assert_eq!(story.state(0), TaskState::Failed);
     story.fails(1);
     assert_eq!(story.state(1), TaskState::Skipped);
+}
+
+/// So many cpus, and memory to go with them.
+fn cpus(cpus: u32) -> Resources {
+    Resources {
+        cpus: MilliCpus::whole(cpus),
+        memory: Bytes(u64::from(cpus) << 30),
+        ..Resources::default()
+    }
+}
+
+/// One task of one cpu, without retries.
+fn template(task: usize) -> Template {
+    Template {
+        name: format!("t{task}"),
+        command: CommandTemplate::Shell(TextTemplate::default()),
+        resources: Per::Same(cpus(1)),
+        ..Template::default()
+    }
+}
+
+/// Tasks with these parents; one output each where asked for.
+fn build(templates: Vec<Template>, parents: &[Vec<u32>], has_outputs: &[bool]) -> Workflow {
+    let mut files = FileTable::default();
+    let (mut inputs, mut outputs, mut needs) = (Csr::default(), Csr::default(), Csr::default());
+    for (task, parents) in parents.iter().enumerate() {
+        inputs.push_row([]);
+        outputs.push_row(has_outputs[task].then(|| files.intern(&format!("o{task}"))));
+        needs.push_row(parents.iter().copied());
+    }
+    let parts = Parts {
+        name: "world".to_owned(),
+        digest: Digest::of(b"world"),
+        params: std::collections::BTreeMap::new(),
+        first_task: (0..=templates.len() as u32).collect(),
+        templates,
+        files,
+        inputs,
+        outputs,
+        needs,
+    };
+    assemble(parts).expect("edges lead from earlier to later tasks")
 }
