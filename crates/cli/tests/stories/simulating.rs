@@ -165,6 +165,77 @@ fn availability_is_made_from_a_seed_and_outages_take_whole_regions() {
     stage.foreshard(&args).ends(2).says("`up` is missing").says("site.yaml:6");
 }
 
+const REGIMES: &str = r#"{
+  "foreshard_regimes": 1,
+  "starts": 4,
+  "policies": ["reactive", "warm-pool", "on-demand", "greedy"],
+  "regimes": [
+    {"name": "wide", "workflows": ["w.yaml"], "site": "site.yaml", "factors": [1, 4], "launches": ["30s", "10m"], "error": 0.2},
+    {"name": "job", "workflows": ["job.yaml"], "site": "site.yaml", "launches": ["5m"], "core_hours": 1}
+  ]
+}"#;
+
+#[test]
+fn regimes_give_a_table_each_and_a_map_of_what_is_won_where() {
+    let stage = stage();
+    stage.write(
+        "job.yaml",
+        "foreshard: 1\ntasks:\n  job: {run: j, estimate: 4h, resources: {cpus: 4}}\n",
+    );
+    stage.write("regimes.json", REGIMES);
+    let told = stage.foreshard(&["simulate", "--regimes", "regimes.json", "--out", "found"]);
+    told.ends(0)
+        .prints("wide, times 4, launch 10m00s: w, 41 tasks, 13 core-hours")
+        .prints("warm-pool for 1.25")
+        .prints("late at 1.5")
+        .prints("at least")
+        .prints("cost saved: strongest spot policy over reactive")
+        .prints("greedy for 2");
+    for name in ["map.svg", "wide-x1-launch-30.0s.svg", "job-x1-launch-5m00s.svg"] {
+        assert!(stage.read(&format!("found/{name}")).starts_with("<svg"), "{name}");
+    }
+    let found: serde_json::Value = serde_json::from_str(&stage.read("found/regimes.json")).unwrap();
+    let (cells, maps) = (found["cells"].as_array().unwrap(), found["maps"].as_array().unwrap());
+    assert_eq!((cells.len(), maps[0]["cells"].as_array().unwrap().len()), (5, 5));
+    // Two hours there, one gone.
+    assert_eq!(
+        (&cells[0]["up_run_seconds"], &cells[0]["launch_over_up_run"]),
+        (&7200.0.into(), &(30.0 / 7200.0).into())
+    );
+    // A launch, five rounds of 300 s on eight cores, and 60 s.
+    assert_eq!(cells[0]["fault_free_seconds"], 30.0 + 1_560.0);
+    let json = |rest: &str| {
+        let line = format!("simulate --regimes regimes.json --only wide --starts 3 --json {rest}");
+        stage.foreshard(&line.split_whitespace().collect::<Vec<_>>()).ends(0).json()
+    };
+    let one = json("--contender warm-pool --reference on-demand --threads 1");
+    assert_eq!(one, json("--contender warm-pool --reference on-demand --threads 3"));
+    assert_eq!(
+        (one["cells"].as_array().unwrap().len(), one["maps"].as_array().unwrap().len()),
+        (4, 2)
+    );
+    assert_eq!(one["maps"][0]["title"], "cost saved: warm-pool over on-demand");
+}
+
+#[test]
+fn a_file_of_regimes_is_refused_with_what_is_wrong_in_it() {
+    let stage = stage();
+    let told = |from: &str, to: &str| {
+        stage.write("regimes.json", &REGIMES.replace(from, to));
+        stage.foreshard(&["simulate", "--regimes", "regimes.json"]).ends(2)
+    };
+    told("\"30s\"", "\"30 parsecs\"")
+        .says("regimes.json is no file of regimes")
+        .says("30 parsecs")
+        .says("line 6");
+    told("\"error\"", "\"eror\"").says("unknown field `eror`");
+    told("[1, 4]", "[]").says("`wide`: `factors` must be above 0");
+    told("w.yaml", "far.yaml").says("failed to read far.yaml").says("--data DIR");
+    stage.write("regimes.json", REGIMES);
+    let line = "simulate --regimes regimes.json --only narrow";
+    stage.foreshard(&line.split(' ').collect::<Vec<_>>()).ends(2).says("no regime has such a name");
+}
+
 #[test]
 fn what_makes_no_sense_is_refused_in_words() {
     let stage = stage();

@@ -39,9 +39,9 @@ pub(super) struct Findings {
 
 /// What no run can be better than, whatever the policy, of all starts.
 #[derive(Serialize)]
-struct Bounds {
-    makespan_seconds: Range,
-    cost: Range,
+pub(super) struct Bounds {
+    pub(super) makespan_seconds: Range,
+    pub(super) cost: Range,
 }
 
 /// One policy.
@@ -71,8 +71,9 @@ struct RunFindings {
     in_time: bool,
 }
 
+/// The middle and the ends of what was seen.
 #[derive(Clone, Copy, Serialize)]
-struct Range {
+pub(super) struct Range {
     median: f64,
     p05: f64,
     p95: f64,
@@ -227,7 +228,7 @@ const ROWS: [(&str, Cell); 8] = [
 ];
 
 impl Bounds {
-    fn of(Setting { experiment, starts, .. }: &Setting) -> Self {
+    pub(super) fn of(Setting { experiment, starts, .. }: &Setting) -> Self {
         let bounds: Vec<_> = starts.iter().map(|&start| experiment.bound(start)).collect();
         Self {
             makespan_seconds: Range::of(bounds.iter().map(|bound| bound.makespan)),
@@ -277,16 +278,16 @@ impl PolicyFindings {
 }
 
 impl Range {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
+    pub(super) fn of(values: impl Iterator<Item = f64>) -> Self {
         let Spread { median, low, high } = compare::spread(values);
         Self { median, p05: low, p95: high }
     }
 
-    fn spread(self) -> Spread {
+    pub(super) fn spread(self) -> Spread {
         Spread { median: self.median, low: self.p05, high: self.p95 }
     }
 
-    fn text(self, shown: &dyn Fn(f64) -> String) -> String {
+    pub(super) fn text(self, shown: &dyn Fn(f64) -> String) -> String {
         let (median, low, high) = (shown(self.median), shown(self.p05), shown(self.p95));
         if low == high { median } else { format!("{median} ({low} to {high})") }
     }
@@ -304,7 +305,7 @@ impl MeanFindings {
 }
 
 /// Columns as wide as their widest cell; the last one runs out.
-fn table(rows: &[Vec<String>]) -> String {
+pub(super) fn table(rows: &[Vec<String>]) -> String {
     let n = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: Vec<usize> = (0..n).map(|column| width(column).unwrap_or(0)).collect();
@@ -318,23 +319,26 @@ fn table(rows: &[Vec<String>]) -> String {
 }
 
 /// Whole seconds from a minute on.
-fn span(seconds: f64) -> String {
+pub(super) fn span(seconds: f64) -> String {
     let seconds = if seconds >= 60.0 { seconds.round() } else { (seconds * 10.0).round() / 10.0 };
     Seconds(Duration::from_secs_f64(seconds)).to_string()
 }
 
-fn money(value: f64) -> String {
+/// With cents, unless it is much.
+pub(super) fn money(value: f64) -> String {
     if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
-fn core_hours(core_seconds: f64) -> String {
+/// Core-seconds as core-hours.
+pub(super) fn core_hours(core_seconds: f64) -> String {
     match core_seconds / 3_600.0 {
         0.0 => "0".to_owned(),
         hours => format!("{hours:.2} core-h"),
     }
 }
 
-fn whole(value: f64) -> String {
+/// Without fractions.
+pub(super) fn whole(value: f64) -> String {
     format!("{value:.0}")
 }
 

@@ -5,6 +5,7 @@
 
 mod findings;
 mod places;
+mod regimes;
 mod setting;
 
 use std::path::Path;
@@ -31,9 +32,13 @@ const COPIES_MAX: usize = 100_000;
 /// # Errors
 /// Something cannot be read, a policy or a start makes no sense, or a task fits nowhere.
 pub(crate) fn simulate(args: &Simulate, screen: Screen) -> Result<Code, Failure> {
+    if let Some(path) = &args.regimes {
+        return regimes::play(args, path, screen);
+    }
     let asked = setting::contenders(&args.policy)?;
-    let site = site::read(&args.site, screen)?;
-    let folders = Folders::new(args.site.parent().unwrap_or(Path::new("")), args.data.as_deref());
+    let path = args.site.as_deref().unwrap_or(Path::new("site.yaml"));
+    let site = site::read(path, screen)?;
+    let folders = Folders::new(path.parent().unwrap_or(Path::new("")), args.data.as_deref());
     let places = Places::read(&site, &folders)?;
     let starts = starts(args, places.traced)?;
     let workloads = workloads(args, &site, screen)?;
@@ -91,13 +96,14 @@ fn workloads(args: &Simulate, site: &Site, screen: Screen) -> Result<Vec<Workloa
 
 /// A number of starts, or a file of them.
 fn starts(args: &Simulate, traced: Duration) -> Result<Vec<Timestamp>, Failure> {
-    if let Ok(n) = args.starts.parse::<usize>() {
+    let asked = args.starts.as_deref().unwrap_or("50");
+    if let Ok(n) = asked.parse::<usize>() {
         if !(1..=STARTS_MAX).contains(&n) {
             return Err(Failure::invalid(format!("--starts must be from 1 to {STARTS_MAX}")));
         }
         return Ok(random_starts(n, traced, args.deadline.unwrap_or_default(), args.seed));
     }
-    let path = Path::new(&args.starts);
+    let path = Path::new(asked);
     let text = std::fs::read_to_string(path).map_err(|error| workflow::unreadable(path, &error))?;
     let mut starts = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {

@@ -32,6 +32,12 @@ impl Folders {
         Self { beside: beside.to_owned(), data: data.map(Path::to_owned).or_else(said) }
     }
 
+    /// The same, but beside another file first.
+    pub(super) fn below(&self, path: &Path) -> Self {
+        let beside = path.parent().unwrap_or(Path::new("")).to_owned();
+        Self { beside, data: self.data.clone() }
+    }
+
     /// The file of this name; the one beside where there is none.
     pub(super) fn find(&self, name: &str) -> PathBuf {
         let beside = self.beside.join(name);

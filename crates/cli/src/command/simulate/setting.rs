@@ -142,14 +142,45 @@ impl Setting {
         Ok(Self { contenders, experiment, starts })
     }
 
+    /// The same of those of the named policies that apply.
+    ///
+    /// # Errors
+    /// None of them does.
+    pub(super) fn applying(
+        named: &[Contender],
+        experiment: Experiment,
+        starts: Vec<Timestamp>,
+    ) -> Result<Self, Failure> {
+        let (is_safe, is_job) = (experiment.is_safe.contains(&true), job_of(&experiment).is_ok());
+        let applies = |contender: &Contender| {
+            (is_safe || !contender.needs_safety()) && (is_job || !contender.is_rule())
+        };
+        let asked: Vec<Contender> = named.iter().copied().filter(applies).collect();
+        if asked.is_empty() && !named.is_empty() {
+            return Err(Failure::invalid("none of these policies can be played here"));
+        }
+        Self::new(&asked, experiment, starts)
+    }
+
     /// Plays every policy from every start.
     pub(super) fn play(&self, threads: usize) -> Findings {
         let runs = self.runs(&self.contenders, threads);
         Findings::of(self, &runs)
     }
 
+    /// One policy from every start, in an experiment that is another one in some way.
+    pub(super) fn scores(
+        &self,
+        experiment: &Experiment,
+        contender: Contender,
+        threads: usize,
+    ) -> Vec<Score> {
+        let run = |&start: &Timestamp| Score::of(&experiment.run(contender, start, false));
+        ordered::map(&self.starts, threads, run)
+    }
+
     /// The runs of some policies.
-    pub(super) fn runs(&self, contenders: &[Contender], threads: usize) -> Vec<Runs> {
+    fn runs(&self, contenders: &[Contender], threads: usize) -> Vec<Runs> {
         let all: Vec<(Contender, Timestamp)> = contenders
             .iter()
             .flat_map(|&contender| self.starts.iter().map(move |&start| (contender, start)))
@@ -170,7 +201,7 @@ impl Setting {
         })
     }
 
-    fn zone_names(&self) -> Vec<String> {
+    pub(super) fn zone_names(&self) -> Vec<String> {
         self.experiment.site.zones.iter().map(|zone| zone.name.clone()).collect()
     }
 
