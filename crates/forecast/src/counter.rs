@@ -65,7 +65,8 @@ pub fn rates(samples: &[Sample]) -> Vec<Sample> {
         let micros = pair[1].at.0 - pair[0].at.0;
         if micros > 0 && micros <= longest {
             let value = increase(pair[0].value, pair[1].value) / (micros as f64 / 1e6);
-            rates.push(Sample { at: pair[0].at, value });
+            // Readings a microsecond apart can differ by more per second than numbers hold.
+            rates.extend(value.is_finite().then_some(Sample { at: pair[0].at, value }));
         }
     }
     rates

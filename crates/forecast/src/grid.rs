@@ -4,7 +4,7 @@
 //! measure. What a sample says holds until the next, but not much longer than the samples before it
 //! were apart: so neither jitter nor a past kept at several densities makes gaps, and a missed
 //! sample does. A step is known when samples speak for at least half of it, and depends on no sample
-//! after its end.
+//! after its end, but for the change of a counter, which the next reading tells.
 
 use serde::{Deserialize, Serialize};
 use spec::Timestamp;
@@ -14,6 +14,10 @@ use crate::recording::{Flaw, Sample};
 
 /// The most steps that a grid has: nine years of five minutes.
 pub const STEPS_MAX: usize = 1_000_000;
+
+/// A sample holds longer than samples are usually apart by one part in so many: late ones make no
+/// gap, and of a missed one less than half a step is covered.
+const SLACK: i64 = 4;
 
 /// Samples before one that say how long it holds.
 const NEIGHBOURS: usize = 8;
@@ -133,7 +137,7 @@ pub fn lay(samples: &[Sample], step_seconds: u32, method: Method) -> Grid {
             if begin >= piece.to {
                 break;
             }
-            cell.take(piece.to.min(begin + step) - piece.from.max(begin), piece.value);
+            cell.take(piece.to.min(begin + step) - piece.from.max(begin), piece.value, step);
         }
     }
     let values = cells.iter().map(|cell| cell.value(step, method)).collect();
@@ -161,11 +165,17 @@ fn pieces(samples: &[Sample], step: i64, method: Method) -> Vec<Piece> {
             }
             (Method::Rate, _) => continue,
             (Method::Held, Some((next, _))) => (next.at.0, sample.value),
-            (Method::Held, None) => (from + step, sample.value),
-            (_, Some((next, away))) if away <= usual + usual / 2 => (next.at.0, sample.value),
-            _ => (from + usual, sample.value),
+            (Method::Held, None) => ((from.div_euclid(step) + 1) * step, sample.value),
+            _ => {
+                // Never longer because the next came late: that is known only then.
+                let held = from + usual + usual / SLACK;
+                (next.map_or(held, |next| next.at.0.min(held)), sample.value)
+            }
         };
-        pieces.push(Piece { from, to, value });
+        // What rises by more than numbers hold rose by nothing that is known.
+        if f64::is_finite(value) {
+            pieces.push(Piece { from, to, value });
+        }
     }
     pieces
 }
@@ -186,6 +196,7 @@ fn usual_before(samples: &[Sample], i: usize) -> Option<i64> {
 #[derive(Clone, Default)]
 struct Cell {
     held: i64,
+    /// Each value times the share of the step that it held.
     sum: f64,
     min: f64,
     max: f64,
@@ -193,12 +204,12 @@ struct Cell {
 }
 
 impl Cell {
-    fn take(&mut self, held: i64, value: f64) {
+    fn take(&mut self, held: i64, value: f64, step: i64) {
         if self.held == 0 {
             (self.min, self.max) = (value, value);
         }
         self.held += held;
-        self.sum += held as f64 * value;
+        self.sum += held as f64 / step as f64 * value;
         (self.min, self.max) = (self.min.min(value), self.max.max(value));
         self.last = value;
     }
@@ -209,7 +220,9 @@ impl Cell {
         }
         Some(match method {
             // Rounding must not lead out of what was measured.
-            Method::Mean | Method::Rate => (self.sum / self.held as f64).clamp(self.min, self.max),
+            Method::Mean | Method::Rate => {
+                (self.sum / (self.held as f64 / step as f64)).clamp(self.min, self.max)
+            }
             Method::Least => self.min,
             Method::Last | Method::Held => self.last,
         })
@@ -364,7 +377,7 @@ mod tests {
             shorten(&mut samples, 300);
             let cut = Timestamp(1_700_000_000_000_000 + cut * 1_000_000);
             let known: Vec<Sample> = samples.iter().filter(|s| s.at < cut).copied().collect();
-            for method in [Method::Mean, Method::Last] {
+            for method in [Method::Mean, Method::Last, Method::Least, Method::Held] {
                 let all = lay(&samples, 300, method);
                 let past = lay(&known, 300, method);
                 for step in 0..past.values.len() {
