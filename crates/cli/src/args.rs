@@ -416,20 +416,27 @@ Examples:
   foreshard forecast backtest traces --emit f.jsonl       also each forecast, a line each
   foreshard forecast backtest traces --svg kept.svg       reliability diagrams: did 70 % come true 70 times in 100
   foreshard forecast backtest traces --json
+  foreshard forecast backtest usage                       every column of the tables (CSV) below
 
 A trace is a JSON file of one zone, {\"metadata\": {\"gap_seconds\": 300}, \"data\": [1, 1, 0]}: how many
 instances were up at each step, null where that is not known. The traces of a folder were sampled
-together. Its first 60 % is only learned from; then every 15 minutes is forecast, sample by sample.")]
+together. Its first 60 % is only learned from; then every 15 minutes is forecast, sample by sample.
+
+A table of amounts (cpu, memory, network, disk; used or free) has a column of times and one named
+`value`, or a column for each series. Each is forecast by itself, its mean over each hour.")]
 pub(crate) struct ForecastBacktest {
-    /// A folder of traces, or one with such folders below it
+    /// A folder of traces or tables, or one with such folders below it
     #[arg(value_name = "ROOT")]
     pub(crate) root: PathBuf,
-    /// Write every forecast to this file, as a line of JSON each
+    /// Write every forecast of availability to this file, as a line of JSON each
     #[arg(long, value_name = "FILE")]
     pub(crate) emit: Option<PathBuf>,
     /// Write reliability diagrams to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
+    /// How far the rows of tables without times are apart
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = age)]
+    pub(crate) step: spec::Duration,
     /// Print the scores as JSON
     #[arg(long)]
     pub(crate) json: bool,

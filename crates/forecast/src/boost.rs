@@ -221,10 +221,25 @@ impl Boosting<'_> {
             return None;
         }
         self.renew_leaves(&mut grown, loss);
-        for (i, score) in self.scores.iter_mut().enumerate() {
-            *score += grown.tree.value(self.lesson.rows.row(i)) as f32;
-        }
+        self.add(&grown);
         Some(grown.tree)
+    }
+
+    /// Adds a tree to the scores. Where the rows it was grown on ended is known already.
+    fn add(&mut self, grown: &grow::Grown) {
+        let mut is_known = vec![false; self.scores.len()];
+        for (node, members) in &grown.leaves {
+            let Node::Leaf { value } = grown.tree.nodes[*node] else { continue };
+            for &i in members {
+                self.scores[i as usize] += value;
+                is_known[i as usize] = true;
+            }
+        }
+        for (i, score) in self.scores.iter_mut().enumerate() {
+            if !is_known[i] {
+                *score += grown.tree.value(self.lesson.rows.row(i)) as f32;
+            }
+        }
     }
 
     /// Losses without curvature set the value of a leaf from its rows' residuals.

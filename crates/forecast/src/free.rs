@@ -63,6 +63,15 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The same, with trees grown again only when history has doubled: for reading in a long past at
+    /// once.
+    #[must_use]
+    pub fn in_haste(self) -> Self {
+        Self { growth: 1.0, ..self }
+    }
+}
+
 /// The forecaster of a group of series that are sampled together.
 #[derive(Clone, Debug)]
 pub struct FreePredictor {
@@ -180,6 +189,27 @@ impl FreePredictor {
         }
         strand.doubt(&mut quantiles);
         Some(strand.bounded(quantiles))
+    }
+
+    /// Quantiles of a series at each of the next `steps` steps: asked every half an hour from three
+    /// hours on, every quarter before, and between those drawn straight. None before anything is known.
+    #[must_use]
+    pub fn fan(&self, i: usize, steps: usize) -> Option<Vec<Quantiles>> {
+        let (near, half) = (self.clock.hours(3.0), self.clock.hours(0.5).max(1));
+        let mut fan: Vec<Quantiles> = Vec::with_capacity(steps);
+        let mut k = 1;
+        while fan.len() < steps {
+            let next = self.quantiles(i, k)?;
+            let from = fan.last().copied().unwrap_or(next);
+            let gap = k - fan.len();
+            for j in 1..=gap {
+                let part = j as f64 / gap as f64;
+                fan.push(std::array::from_fn(|q| from[q] + (next[q] - from[q]) * part));
+            }
+            k += if k >= near { half } else { self.clock.bin.min(half) };
+        }
+        fan.truncate(steps);
+        Some(fan)
     }
 
     /// Names of the experts, and what each weighs for a series at each horizon, in minutes.

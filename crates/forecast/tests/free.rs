@@ -78,7 +78,7 @@ fn a_planted_season_is_forecast_nearly_as_well_as_by_the_best_baseline_and_far_b
         drift = 0.95 * drift + 2.0 * (stream.uniform() - 0.5);
         amount.map(|amount| amount + drift)
     });
-    let outcome = backtest::run(&recorded(amounts.collect()), quick()).unwrap();
+    let outcome = backtest::run(&recorded(amounts.collect()), &quick()).unwrap();
     for (cells, hours) in outcome.cells.iter().zip(HORIZONS) {
         let wql: Vec<f64> = cells.iter().map(backtest::Sums::wql).collect();
         assert!(cells[0].rows > 100);
@@ -95,7 +95,7 @@ fn eight_in_ten_fall_within_the_interval_also_where_the_spread_doubles() {
     for grows in [1.0, 2.0] {
         let mut amounts = wave(8, 3.0, 4);
         amounts.extend(wave(8, 3.0 * grows, 5));
-        let outcome = backtest::run(&recorded(amounts), quick()).unwrap();
+        let outcome = backtest::run(&recorded(amounts), &quick()).unwrap();
         let covered: f64 = outcome.cells.iter().map(|cells| cells[0].coverage()).sum();
         let covered = covered / HORIZONS.len() as f64;
         assert!((0.74..0.87).contains(&covered), "{covered} where it grows by {grows}");

@@ -101,3 +101,40 @@ fn a_forecast_of_nothing_and_a_horizon_beyond_a_day_are_refused() {
     show(&["--zone", "nowhere"]).ends(2).says("there is no zone nowhere");
     show(&["--at", "soon"]).ends(2).says("`soon` is no time");
 }
+
+/// Ten days of a use by the hour: a wave, and one column that hardly moves.
+fn table() -> String {
+    let row = |t: u32| {
+        let wave = 50.0 + 30.0 * (f64::from(t % 24) / 24.0 * std::f64::consts::TAU).sin();
+        let cell = if t == 30 { String::new() } else { format!("{wave:.1}") };
+        let day = format!("2026-03-{:02} {:02}:00:00", 1 + t / 24, t % 24);
+        format!("{day},{cell},{}\n", 5 + t % 2)
+    };
+    "timestamp,load,idle\n".to_owned() + &(0..240).map(row).collect::<String>()
+}
+
+#[test]
+fn a_table_of_amounts_is_replayed_column_by_column_against_three_baselines() {
+    let stage = Stage::with(&[]);
+    stage.write("usage/host.csv", &table());
+    let told = stage.foreshard(&["forecast", "backtest", "usage"]).ends(0);
+    told.prints("host:load").prints("seasonal naive").prints("within the 80 % interval");
+    let json = stage.foreshard(&["forecast", "backtest", "usage", "--json"]).ends(0).json();
+    let entries = json.as_array().expect("it prints a list");
+    // Two columns, five horizons, four forecasters.
+    assert_eq!(entries.len(), 40);
+    let of = |forecaster: &str| {
+        let is_it = |entry: &&serde_json::Value| {
+            entry["series"] == "host:load"
+                && entry["horizon_min"] == 360
+                && entry["forecaster"] == forecaster
+        };
+        entries.iter().find(is_it).expect("it is there").clone()
+    };
+    // Of 240 hours the last 96 are origins; six hours ahead there is an outcome for 90.
+    assert_eq!(of("foreshard")["rows"], 90);
+    let wql = |forecaster| of(forecaster)["wql"].as_f64().expect("it is a number");
+    assert!(wql("foreshard") < 0.3 * wql("last value"));
+    stage.write("usage/broken.csv", "timestamp,value\nyesterday,1\n");
+    stage.foreshard(&["forecast", "backtest", "usage"]).ends(2).says("usage/broken.csv");
+}

@@ -56,6 +56,12 @@ impl Sum {
         }
     }
 
+    /// Whether a split after this bin is that before it.
+    fn is_empty(self) -> bool {
+        let are_zero = [self.gradient, self.curvature, self.weight].map(|sum| sum.abs() <= 0.0);
+        are_zero == [true; 3]
+    }
+
     /// Twice the loss that a leaf with these rows takes away.
     fn gain(self, l2: f64) -> f64 {
         self.gradient * self.gradient / (self.curvature + l2)
@@ -127,11 +133,13 @@ impl<'a> Growth<'a> {
     }
 
     fn count(&self, members: &[u32]) -> Histogram {
+        // Slopes are fetched once, not once for each column.
+        let slopes: Vec<Slope> = members.iter().map(|&i| self.slopes[i as usize]).collect();
         let mut histogram = vec![[Sum::default(); BINS]; self.columns.len()];
         for (sums, &column) in histogram.iter_mut().zip(self.columns) {
             let bins = self.binned.column(column);
-            for &i in members {
-                sums[usize::from(bins[i as usize]) % BINS].add(self.slopes[i as usize]);
+            for (&i, &slope) in members.iter().zip(&slopes) {
+                sums[usize::from(bins[i as usize]) % BINS].add(slope);
             }
         }
         histogram
@@ -139,6 +147,7 @@ impl<'a> Growth<'a> {
 
     fn best_split(&self, histogram: &Histogram, total: Sum) -> Option<Split> {
         let mut best: Option<Split> = None;
+        let whole = total.gain(self.settings.l2);
         for (sums, &column) in histogram.iter().zip(self.columns) {
             for unknown_left in [false, true] {
                 if unknown_left && sums[0].weight <= 0.0 {
@@ -146,8 +155,11 @@ impl<'a> Growth<'a> {
                 }
                 let mut left = if unknown_left { sums[0] } else { Sum::default() };
                 for (bin, sum) in sums.iter().enumerate().take(self.binned.count(column)).skip(1) {
+                    if sum.is_empty() {
+                        continue;
+                    }
                     left = left.plus(*sum);
-                    let gain = self.gain(left, total);
+                    let gain = self.gain(left, total, whole);
                     if gain > best.map_or(1e-6, |best| best.gain) {
                         best = Some(Split { column, bin, unknown_left, gain });
                     }
@@ -155,7 +167,7 @@ impl<'a> Growth<'a> {
                 if !unknown_left && sums[0].weight > 0.0 {
                     // All that is known against what is not.
                     let left = total.minus(sums[0]);
-                    let gain = self.gain(left, total);
+                    let gain = self.gain(left, total, whole);
                     if gain > best.map_or(1e-6, |best| best.gain) {
                         let bin = self.binned.count(column);
                         best = Some(Split { column, bin, unknown_left, gain });
@@ -166,14 +178,14 @@ impl<'a> Growth<'a> {
         best
     }
 
-    /// Negative where a side would be too light.
-    fn gain(&self, left: Sum, total: Sum) -> f64 {
+    /// Negative where a side would be too light; `whole` is the gain of the total.
+    fn gain(&self, left: Sum, total: Sum, whole: f64) -> f64 {
         let right = total.minus(left);
         if left.weight.min(right.weight) < self.settings.leaf_weight {
             return -1.0;
         }
         let l2 = self.settings.l2;
-        left.gain(l2) + right.gain(l2) - total.gain(l2)
+        left.gain(l2) + right.gain(l2) - whole
     }
 
     fn part(&self, leaf: Leaf, tree: &mut Tree) -> (Leaf, Leaf) {

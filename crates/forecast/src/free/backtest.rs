@@ -85,7 +85,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// It is too short.
-pub fn run(recorded: &Recorded, settings: Settings) -> Result<Outcome, Error> {
+pub fn run(recorded: &Recorded, settings: &Settings) -> Result<Outcome, Error> {
     let an_hour = (3600 / recorded.step_seconds.max(1) as usize).max(1);
     let hours = hours_of(&recorded.amounts, an_hour);
     if hours.iter().filter(|hour| hour.is_some()).count() < 72 {
@@ -94,7 +94,7 @@ pub fn run(recorded: &Recorded, settings: Settings) -> Result<Outcome, Error> {
     let cut = hours.len() * 6 / 10;
     let errors = HORIZONS.map(|h| Baseline::ALL.map(|b| b.errors(&hours[..cut], h)));
     let step_seconds = recorded.step_seconds;
-    let settings = Settings { step_seconds, mean_over: an_hour, ..settings };
+    let settings = Settings { step_seconds, mean_over: an_hour, ..*settings };
     let mut predictor = FreePredictor::new(&[recorded.capacity], settings);
     let mut cells = [[Sums::default(); FORECASTERS.len()]; HORIZONS.len()];
     for i in 0..hours.len() {

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use forecast::recording::{Measure, Recording, Sample};
 use spec::{Duration, Timestamp};
 
+pub use recorded::is_trace_of_changes;
 pub use write::{csv, json_lines};
 
 use crate::{time, unit};
@@ -78,7 +79,7 @@ pub fn read(text: &str, name: &str, reading: &Reading) -> Result<Vec<Found>, Vec
         } else {
             json_lines::read(text, &mut rows);
         }
-    } else if recorded::is_trace_of_changes(text) {
+    } else if is_trace_of_changes(text) {
         recorded::read(text, name, &mut rows);
     } else {
         csv::read(text, &mut rows);

@@ -13,7 +13,8 @@ pub(super) fn is_trace(text: &str) -> bool {
 }
 
 /// A trace in CSV begins with `seconds,count`.
-pub(super) fn is_trace_of_changes(text: &str) -> bool {
+#[must_use]
+pub fn is_trace_of_changes(text: &str) -> bool {
     let heading = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'));
     heading.is_some_and(|line| line.replace(' ', "").starts_with("seconds,count"))
 }

@@ -1,4 +1,4 @@
-//! `foreshard forecast backtest`: recorded availability replayed, folder by folder.
+//! `foreshard forecast backtest`: recorded availability and amounts replayed, folder by folder.
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -11,7 +11,7 @@ use forecast::backtest::{Folder, Outcome, run, targets};
 use forecast::target::{Kind, Target};
 use forecast::{Learning, Zone, trace};
 
-use super::scores;
+use super::{amounts, scores};
 use crate::args::ForecastBacktest;
 use crate::exit_code::Code;
 use crate::failure::Failure;
@@ -23,9 +23,11 @@ const DEPTH_MAX: usize = 8;
 /// Replays every folder below the root and prints scores.
 ///
 /// # Errors
-/// There are no traces, one cannot be read, or the forecasts cannot be written.
+/// There are neither traces nor tables, one cannot be read, or the forecasts cannot be written.
 pub(crate) fn backtest(args: &ForecastBacktest, screen: Screen) -> Result<Code, Failure> {
-    let folders = read(&args.root)?;
+    let amounts = amounts::test(&files(&args.root, "csv")?, args.step)?;
+    let is_bare = files(&args.root, "json")?.is_empty() && !amounts.is_empty();
+    let folders = if is_bare { Vec::new() } else { read(&args.root)? };
     let parts: Vec<(usize, Kind)> = (0..folders.len())
         .flat_map(|folder| [(folder, Kind::Up), (folder, Kind::Survival)])
         .collect();
@@ -43,11 +45,22 @@ pub(crate) fn backtest(args: &ForecastBacktest, screen: Screen) -> Result<Code, 
         std::fs::write(path, text).map_err(|error| Failure::io("write", path, &error))?;
     }
     if args.json {
-        screen.print_json(&scores::values(&tested))?;
+        let odds = scores::values(&tested).into_iter().map(Entry::Odds);
+        let amounts = amounts::values(&amounts).into_iter().map(Entry::Amount);
+        screen.print_json(&odds.chain(amounts).collect::<Vec<_>>())?;
     } else {
-        screen.print(&scores::text(&tested, screen))?;
+        let odds = if is_bare { String::new() } else { scores::text(&tested, screen) };
+        screen.print(&(odds + &amounts::text(&amounts, screen)))?;
     }
     Ok(Code::Succeeded)
+}
+
+/// What `--json` lists.
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum Entry {
+    Odds(scores::Value),
+    Amount(amounts::Value),
 }
 
 /// Tests each part, the longest first, on as many threads as there are cpus; the order of what
@@ -109,8 +122,7 @@ fn emit(
 
 /// Every folder with traces in it, by name; a folder's name is its path below the root.
 pub(super) fn read(root: &Path) -> Result<Vec<Folder>, Failure> {
-    let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    collect(root, root, 0, &mut found)?;
+    let found = files(root, "json")?;
     if found.is_empty() {
         let message = format!("there are no traces in {}", root.display());
         return Err(Failure::invalid(message)
@@ -119,10 +131,19 @@ pub(super) fn read(root: &Path) -> Result<Vec<Folder>, Failure> {
     found.into_iter().map(|(name, files)| folder(name, files)).collect()
 }
 
+/// Every file of a kind below the root, by the name of its folder, in order.
+fn files(root: &Path, kind: &str) -> Result<BTreeMap<String, Vec<PathBuf>>, Failure> {
+    let mut found = BTreeMap::new();
+    collect(root, root, 0, kind, &mut found)?;
+    found.values_mut().for_each(|files: &mut Vec<PathBuf>| files.sort());
+    Ok(found)
+}
+
 fn collect(
     root: &Path,
     at: &Path,
     depth: usize,
+    kind: &str,
     found: &mut BTreeMap<String, Vec<PathBuf>>,
 ) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::io("read", at, &error);
@@ -130,9 +151,9 @@ fn collect(
         let path = entry.map_err(failed)?.path();
         if path.is_dir() {
             if depth < DEPTH_MAX {
-                collect(root, &path, depth + 1, found)?;
+                collect(root, &path, depth + 1, kind, found)?;
             }
-        } else if path.extension().is_some_and(|extension| extension == "json") {
+        } else if path.extension().is_some_and(|extension| extension == kind) {
             let below = at.strip_prefix(root).unwrap_or(at);
             let name = if below.as_os_str().is_empty() { root } else { below };
             found.entry(name.to_string_lossy().into_owned()).or_default().push(path);
@@ -141,8 +162,7 @@ fn collect(
     Ok(())
 }
 
-fn folder(name: String, mut files: Vec<PathBuf>) -> Result<Folder, Failure> {
-    files.sort();
+fn folder(name: String, files: Vec<PathBuf>) -> Result<Folder, Failure> {
     let mut folder = Folder { name, zones: Vec::new(), traces: Vec::new() };
     for file in files {
         let text =

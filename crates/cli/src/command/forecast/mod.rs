@@ -1,5 +1,6 @@
 //! `foreshard forecast`: what will be free, and how good such forecasts would have been.
 
+mod amounts;
 mod backtest;
 mod scores;
 mod show;

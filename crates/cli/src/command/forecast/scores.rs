@@ -51,9 +51,9 @@ struct ZoneValue {
 }
 
 #[derive(Serialize)]
-struct WeightValue {
-    expert: String,
-    weight: f64,
+pub(super) struct WeightValue {
+    pub(super) expert: String,
+    pub(super) weight: f64,
 }
 
 impl Measures {
