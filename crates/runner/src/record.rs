@@ -131,7 +131,14 @@ impl Reader {
             run_dir: run_dir.clone(),
             // Only files are asked for, whatever commands ran in.
             images: Images::default(),
-            site: Site { zones: Vec::new(), links: Vec::new(), policy: Policy::balanced(), outages: Vec::new(), calendars: Vec::new(), feeds: Vec::new() },
+            site: Site {
+                zones: Vec::new(),
+                links: Vec::new(),
+                policy: Policy::balanced(),
+                outages: Vec::new(),
+                calendars: Vec::new(),
+                feeds: Vec::new(),
+            },
             initial: InitialFiles::known(workflow, found.inputs.clone()),
             replayer: String::new(),
         })
