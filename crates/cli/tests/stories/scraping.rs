@@ -98,14 +98,14 @@ impl Scraping {
         serde_json::from_str(body).ok()
     }
 
-    fn wait_for_scrapes(&self, least: f64) {
+    fn wait_for_scrapes(&self) {
         for _ in 0..PATIENCE {
             let query = "count_over_time(node_memory_MemTotal_bytes[1h])";
             let answer = self.ask("query", &[("query", query)]);
             let n = answer.and_then(|answer| {
                 answer["data"]["result"][0]["value"][1].as_str()?.parse::<f64>().ok()
             });
-            if n.is_some_and(|n| n >= least) {
+            if n.is_some_and(|n| n >= SCRAPES) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -125,15 +125,15 @@ impl Scraping {
     }
 
     /// Takes in a range, and gives the same as it comes out of the history again.
-    fn import(&self, measure: &str, query: &str, range: [&str; 3]) -> Vec<(f64, f64)> {
-        let [from, to, step] = range;
+    fn import(&self, series: [&str; 2], query: &str, range: [&str; 3]) -> Vec<(f64, f64)> {
+        let ([zone, measure], [from, to, step]) = (series, range);
+        let series = ["--zone", zone, "--measure", measure];
         let address = format!("http://{}", self.address);
-        let words =
-            ["history", "import", "--prometheus", &address, "--query", query, "--zone", "here"];
-        let more = ["--measure", measure, "--from", from, "--to", to, "--step", step];
-        self.stage.foreshard(&[&words[..], &more].concat()).ends(0);
-        let words = ["history", "export", "--format", "jsonl", "--measure", measure];
-        let out = self.stage.foreshard(&words).ends(0).out;
+        let words = ["history", "import", "--prometheus", &address, "--query", query];
+        let range = ["--from", from, "--to", to, "--step", step];
+        self.stage.foreshard(&[&words[..], &series, &range].concat()).ends(0);
+        let words = ["history", "export", "--format", "jsonl"];
+        let out = self.stage.foreshard(&[&words[..], &series].concat()).ends(0).out;
         let sample = |line: &str| {
             let line: Value = serde_json::from_str(line).unwrap();
             let at = observed_at(line["time"].as_str().unwrap());
@@ -163,10 +163,16 @@ const BACKFILLED: u32 = 10 * 1_440;
 
 fn backfill(stage: &Stage) {
     let from = backfilled_from();
+    let at = |i: u32| from + u64::from(i) * 60;
     let mut text = "# TYPE farm_busy gauge\n".to_owned();
     for i in 0..BACKFILLED {
         let busy = 0.5 + 0.4 * (f64::from(i) / 1_440.0 * std::f64::consts::TAU).sin();
-        text += &format!("farm_busy {busy} {}\n", from + u64::from(i) * 60);
+        text += &format!("farm_busy {busy} {}\n", at(i));
+    }
+    // Away for four hours of each day.
+    text += "# TYPE farm_up gauge\n";
+    for i in 0..BACKFILLED {
+        text += &format!("farm_up {} {}\n", u8::from(i % 1_440 >= 240), at(i));
     }
     stage.write("past.txt", &(text + "# EOF\n"));
     let words = ["tsdb", "create-blocks-from", "openmetrics", "past.txt", "data"];
@@ -174,9 +180,9 @@ fn backfill(stage: &Stage) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
-/// Eleven days ago, at a whole hour: the block is closed by now.
+/// At a whole hour, and so that the last of it is three hours ago: before what is scraped now.
 fn backfilled_from() -> u64 {
-    (now() as u64 - 11 * 86_400) / 3_600 * 3_600
+    (now() as u64 - 10 * 86_400 - 3 * 3_600) / 3_600 * 3_600
 }
 
 fn now() -> f64 {
@@ -188,32 +194,47 @@ fn is_close(a: f64, b: f64) -> bool {
 }
 
 #[test]
-fn what_prometheus_scraped_is_in_the_history_as_it_answers_itself() {
+fn what_prometheus_scraped_is_kept_as_it_answers_itself_and_is_forecast() {
     let needed = ["prometheus", "prometheus-node-exporter", "promtool", "setpriv"];
     if !needed.into_iter().all(can_use) {
         return;
     }
     let began = now().floor();
     let scraping = Scraping::begin();
-    scraping.wait_for_scrapes(SCRAPES);
+    scraping.wait_for_scrapes();
     // What lies in the past does not change any more.
     let (from, to) = (began.to_string(), (now().floor() - 1.0).to_string());
-    let live = [from.as_str(), to.as_str(), "500ms"];
+    live(&scraping, &from, &to);
+    long_past(&scraping);
+    let stage = &scraping.stage;
+    let told = stage.foreshard(&["forecast", "show", "--svg", "out.svg"]).ends(0);
+    told.prints("farm: cpu free").prints("chance to be up over 24 h").prints("here");
+    assert!(stage.read("out.svg").starts_with("<svg"));
+    let json = stage.foreshard(&["forecast", "show", "--json"]).ends(0).json();
+    let zones = json[0]["zones"].as_array().unwrap();
+    let names: Vec<&str> = zones.iter().map(|zone| zone["zone"].as_str().unwrap()).collect();
+    assert_eq!(names, ["farm", "here"]);
+    // Half a minute of measurements is no ground for a confident number.
+    assert_ne!(zones[1]["warnings"], serde_json::json!([]));
+}
 
+/// What is scraped while the story plays.
+fn live(scraping: &Scraping, from: &str, to: &str) {
+    let live = [from, to, "500ms"];
     let memory = "node_memory_MemTotal_bytes - node_memory_MemAvailable_bytes";
-    let kept = scraping.import("memory", memory, live);
+    let kept = scraping.import(["here", "memory"], memory, live);
     assert!(kept.len() as f64 > SCRAPES / 2.0, "{} samples", kept.len());
-    assert_eq!(kept, scraping.range(memory, live[0], live[1], "0.5"));
+    assert_eq!(kept, scraping.range(memory, from, to, "0.5"));
 
     let busy = "1 - avg(rate(node_cpu_seconds_total{mode=\"idle\"}[2s]))";
-    let kept = scraping.import("cpu", busy, live);
+    let kept = scraping.import(["here", "cpu"], busy, live);
     let cpus = std::thread::available_parallelism().unwrap().get() as f64;
     let most = kept.iter().map(|(_, share)| *share).fold(0.0, f64::max);
     assert!(most > 0.5 / cpus, "the load shows: {most} of {cpus} cpus");
 
     let seconds = "sum(node_cpu_seconds_total)";
-    let kept = scraping.import("cpu_seconds_total", seconds, live);
-    let totals = scraping.range(seconds, live[0], live[1], "0.5");
+    let kept = scraping.import(["here", "cpu_seconds_total"], seconds, live);
+    let totals = scraping.range(seconds, from, to, "0.5");
     // A counter is kept as its change, but not over scrapes that failed.
     let mut kept = kept.iter();
     for pair in totals.windows(2).filter(|pair| pair[1].0 - pair[0].0 < 1.75) {
@@ -224,14 +245,8 @@ fn what_prometheus_scraped_is_in_the_history_as_it_answers_itself() {
     assert_eq!(kept.next(), None);
 }
 
-#[test]
-fn a_long_past_of_prometheus_is_asked_for_in_parts_and_complete() {
-    let needed = ["prometheus", "prometheus-node-exporter", "promtool", "setpriv"];
-    if !needed.into_iter().all(can_use) {
-        return;
-    }
-    let scraping = Scraping::begin();
-    scraping.wait_for_scrapes(1.0);
+/// What is asked for in parts, and complete all the same.
+fn long_past(scraping: &Scraping) {
     let from = backfilled_from();
     let last = from + u64::from(BACKFILLED - 1) * 60;
     let (from, to) = (from.to_string(), last.to_string());
@@ -239,7 +254,7 @@ fn a_long_past_of_prometheus_is_asked_for_in_parts_and_complete() {
     let parameters = [("query", "farm_busy"), ("start", &from), ("end", &to), ("step", "60")];
     let refused = scraping.ask("query_range", &parameters).unwrap();
     assert!(refused["error"].as_str().unwrap().contains("11,000 points"), "{refused}");
-    let kept = scraping.import("cpu", "farm_busy", [&from, &to, "1m"]);
+    let kept = scraping.import(["farm", "cpu"], "farm_busy", [&from, &to, "1m"]);
     // The last seven days are kept as they are.
     let begin = (last - 7 * 86_400) / 300 * 300;
     let own = scraping.range("farm_busy", &begin.to_string(), &to, "60");
@@ -247,4 +262,5 @@ fn a_long_past_of_prometheus_is_asked_for_in_parts_and_complete() {
     let (older, young) = kept.split_at(kept.len() - own.len());
     assert_eq!(young, own);
     assert_eq!(older.len(), (BACKFILLED as usize - own.len()) / 5, "a sample for each 5 minutes");
+    scraping.import(["farm", "up"], "farm_up", [&from, &to, "1m"]);
 }
