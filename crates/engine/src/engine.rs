@@ -14,6 +14,7 @@ use spec::{TaskId, Timestamp, Workflow};
 use crate::action::Action;
 use crate::cause::{FailureCause, LossCause};
 use crate::event::{Event, Options, Record};
+use crate::forecast::ForecastSummary;
 use crate::growing::Growths;
 use crate::id::{AllocationId, AttemptId, Epoch};
 use crate::input::{Command, Input, Observation, Report, ReuseVerdict};
@@ -165,9 +166,19 @@ impl Engine {
                 }
             }
             Input::PlanProposed(revision) => self.on_proposal(revision),
+            Input::ForecastChanged(forecast) => self.on_forecast(forecast),
             Input::Wake => {}
         }
         self.settle();
+    }
+
+    /// Keeps a forecast that is news to a run that goes on.
+    fn on_forecast(&mut self, forecast: ForecastSummary) {
+        let is_over = matches!(self.state.phase(), Phase::Paused | Phase::Finished(_));
+        let is_news = self.state.forecast() != Some(&forecast) && forecast.is_sound();
+        if self.state.seq() > 0 && !is_over && is_news {
+            self.emit(Event::ForecastChanged { forecast });
+        }
     }
 
     /// The next thing to do.

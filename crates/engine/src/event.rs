@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use spec::{Digest, Resources, TaskId, Timestamp, ZoneId};
 
 use crate::cause::{FailureCause, LossCause};
+use crate::forecast::ForecastSummary;
 use crate::id::{AllocationId, AttemptId, Epoch, Generation};
 use crate::memory::MemoryTerms;
 use crate::outcome::{Manifest, Outcome, Usage};
@@ -206,6 +207,11 @@ pub enum Event {
     RunFinished {
         /// How it ended.
         outcome: Outcome,
+    },
+    /// Zones are forecast otherwise than before.
+    ForecastChanged {
+        /// The forecast that counts from here on.
+        forecast: ForecastSummary,
     },
     /// The machine of a zone was measured.
     MachineMeasured {

@@ -6,6 +6,7 @@ use spec::growth::Growth;
 use spec::{Bytes, Duration, Resources, TaskId, Timestamp, ZoneId};
 
 use crate::cause::{FailureCause, LossCause};
+use crate::forecast::ForecastSummary;
 use crate::id::{AllocationId, AttemptId};
 use crate::outcome::{Manifest, Usage};
 use crate::ranges::TaskRanges;
@@ -20,6 +21,9 @@ pub enum Input {
     /// Somebody who watches the run would change the plan. What no longer applies is left out; a
     /// proposal that starts from another plan than the one in force is dropped.
     PlanProposed(Revision),
+    /// Zones are forecast otherwise than before. One that is no news, or comes when nothing can
+    /// follow from it, is dropped.
+    ForecastChanged(ForecastSummary),
     /// The time that was waited for has come.
     Wake,
 }

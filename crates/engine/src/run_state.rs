@@ -7,6 +7,7 @@
 mod attempts;
 mod capacity;
 mod finals;
+mod forecasting;
 mod granting;
 mod growing;
 mod reading;
@@ -21,6 +22,7 @@ use spec::{Digest, Resources, TaskId, Timestamp, Workflow, ZoneId};
 use crate::allocation_state::AllocationState;
 use crate::cause::FailureCause;
 use crate::event::{Event, Options, Record};
+use crate::forecast::ForecastSummary;
 use crate::id::{AllocationId, Epoch, Generation};
 use crate::input::{Command, MachineUsage};
 use crate::memory::MemoryTerms;
@@ -74,6 +76,8 @@ pub struct RunState {
     final_tasks: Vec<TaskId>,
     /// Whether the gate of final tasks is open, and how all else ended.
     finals: Option<Outcome>,
+    /// The latest forecast of zones.
+    forecast: Option<ForecastSummary>,
 }
 
 /// The graph as it is by now: it may grow, and never shrinks.
@@ -227,6 +231,7 @@ impl RunState {
             grown: BTreeMap::new(),
             final_tasks,
             finals: None,
+            forecast: None,
         }
     }
 
@@ -315,6 +320,7 @@ impl RunState {
             }
             Event::CommandAccepted { command } => self.on_command(workflow, *command, applied)?,
             Event::FinalsDue { outcome } => self.on_finals_due(workflow, *outcome, applied)?,
+            Event::ForecastChanged { forecast } => self.on_forecast(forecast)?,
             Event::RunPaused => self.advance(PhaseStep::Paused)?,
             Event::WorkflowGrown { .. } => unreachable!("the graph is not held while it grows"),
             Event::RunFinished { outcome } => self.advance(PhaseStep::Finished(*outcome))?,

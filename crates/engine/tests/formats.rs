@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use engine::cause::{FailureCause, LossCause, MemoryBound};
 use engine::event::{Options, ShardGrant};
+use engine::forecast::{ForecastSummary, ZoneForecast};
 use engine::input::{Command, MachineUsage};
 use engine::memory::{LearnedMemory, MemoryTerms};
 use engine::ranges::TaskRanges;
@@ -45,6 +46,21 @@ fn every_event_and_every_cause_is_described() {
     names.extend(losses().iter().map(|cause| outer(&serde_json::to_value(cause).unwrap())));
     for name in names {
         assert!(DESCRIPTION.contains(&format!("`{name}`")), "`{name}` is not in events.md");
+    }
+}
+
+fn forecast() -> ForecastSummary {
+    let zone = |zone, is_up, up| ZoneForecast {
+        zone: ZoneId(zone),
+        is_up,
+        up: vec![up, 700],
+        survival: vec![900, 250],
+    };
+    ForecastSummary {
+        origin: Timestamp(1_700_000_000_000_000),
+        model: "blend".to_owned(),
+        minutes: vec![60, 1440],
+        zones: vec![zone(0, Some(true), 950), zone(1, None, 500)],
     }
 }
 
@@ -148,7 +164,7 @@ fn samples() -> Vec<Event> {
             Event::WorkflowGrown { .. } => {}
             Event::CommandAccepted { .. } | Event::RunPaused | Event::RunFinished { .. } => {}
             Event::FinalsDue { .. } => {}
-            Event::MachineMeasured { .. } => {}
+            Event::MachineMeasured { .. } | Event::ForecastChanged { .. } => {}
         }
     }
     all
@@ -255,6 +271,7 @@ fn events_of_allocations() -> Vec<Event> {
         Event::AllocationUp { allocation, capacity },
         Event::CapacityChanged { allocation, capacity: less },
         Event::MachineMeasured { allocation, usage: measured },
+        Event::ForecastChanged { forecast: forecast() },
         Event::AllocationEnded { allocation },
     ];
     events.extend(losses().into_iter().map(|cause| Event::AllocationLost { allocation, cause }));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use engine::engine::Start;
 use engine::event::Options;
+use engine::forecast::{ForecastSummary, ZoneForecast};
 use engine::memory::MemoryTerms;
 use engine::ranges::TaskRanges;
 use engine::{Action, AllocationId, AttemptId, Engine, Input, Observation, Output, RunState};
@@ -24,6 +25,24 @@ fn a_shard_without_a_zone_waits_for_a_revision() {
     let [Action::Allocate { allocation, zone: HERE }] = run.actions()[..] else { panic!() };
     run.up(allocation, 4);
     assert_eq!(leased(&run.actions()), ["t0.1 to a1"]);
+}
+
+#[test]
+fn a_forecast_that_is_news_is_recorded_and_kept_and_nothing_else_follows_from_it() {
+    let mut run = Run::of_three_unplaced_tasks();
+    run.actions();
+    let zone = |up| ZoneForecast { zone: HERE, is_up: None, up: vec![up], survival: vec![up] };
+    let forecast =
+        |up| ForecastSummary { minutes: vec![60], zones: vec![zone(up)], ..Default::default() };
+    let mut records = |up| {
+        let before = run.engine.state().seq();
+        run.engine.handle(Timestamp(1), Input::ForecastChanged(forecast(up)));
+        assert_eq!(run.actions(), []);
+        run.engine.state().seq() - before
+    };
+    assert_eq!((records(800), records(800), records(700)), (1, 0, 1));
+    assert_eq!(records(1001), 0, "no chance is above one");
+    assert_eq!(run.engine.state().forecast(), Some(&forecast(700)));
 }
 
 #[test]

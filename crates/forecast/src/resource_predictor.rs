@@ -189,21 +189,76 @@ impl ResourcePredictor {
     /// Learns from all of it, and fits the models last on all of it.
     #[must_use]
     pub fn learn(material: Material, learning: Learning) -> Self {
+        let mut all = Self::new(material, learning);
+        all.feed(0, || true);
+        all.refit();
+        all
+    }
+
+    /// The same as long as `goes_on` says so, which is asked again and again; none where it does not.
+    #[must_use]
+    pub fn learn_while(
+        material: Material,
+        learning: Learning,
+        mut goes_on: impl FnMut() -> bool,
+    ) -> Option<Self> {
+        let mut all = Self::new(material, learning);
+        let is_fed = all.feed(0, &mut goes_on);
+        (is_fed && goes_on()).then(|| {
+            all.refit();
+            all
+        })
+    }
+
+    /// Learns what came since, where it goes on from what is known; says whether it does. Models
+    /// are fitted again as history grows.
+    pub fn follow(&mut self, longer: &Material) -> bool {
+        let known = self.material.steps();
+        let measures = |material: &Material| {
+            material.amounts.iter().map(|a| (a.zone, a.measure.clone())).collect::<Vec<_>>()
+        };
+        let is_same = longer.zones == self.material.zones
+            && longer.start == self.material.start
+            && longer.step_seconds == self.material.step_seconds
+            && measures(longer) == measures(&self.material)
+            && longer.steps() >= known;
+        if is_same {
+            self.material = longer.clone();
+            self.feed(known, || true);
+        }
+        is_same
+    }
+
+    fn new(material: Material, learning: Learning) -> Self {
         let step = material.step_seconds;
-        let mut predictor = Predictor::new(&material.zones, step, &Target::all(), learning);
+        let predictor = Predictor::new(&material.zones, step, &Target::all(), learning);
         let capacities: Vec<Option<f64>> = material.amounts.iter().map(|a| a.capacity).collect();
-        let mut free = FreePredictor::new(&capacities, Settings::new(step));
+        let free = FreePredictor::new(&capacities, Settings::new(step));
+        Self { material, predictor, free }
+    }
+
+    /// All steps from one on, as long as it goes on; says whether it did.
+    fn feed(&mut self, from: usize, mut goes_on: impl FnMut() -> bool) -> bool {
         let at = |values: &Vec<Option<f64>>, t: usize| values.get(t).copied().flatten();
-        for t in 0..material.steps() {
-            predictor.observe(&material.up.iter().map(|up| at(up, t)).collect::<Vec<_>>());
+        for t in from..self.material.steps() {
+            if !goes_on() {
+                return false;
+            }
+            let material = &self.material;
+            self.predictor.observe(&material.up.iter().map(|up| at(up, t)).collect::<Vec<_>>());
             let amounts: Vec<_> = material.amounts.iter().map(|a| at(&a.values, t)).collect();
             if !amounts.is_empty() {
-                free.observe(&amounts);
+                self.free.observe(&amounts);
             }
         }
-        predictor.refit();
-        free.refit();
-        Self { material, predictor, free }
+        true
+    }
+
+    fn refit(&mut self) {
+        self.predictor.refit();
+        if !self.material.amounts.is_empty() {
+            self.free.refit();
+        }
     }
 
     /// What will be free, where, with what probability, for how long; none of an empty past.
@@ -303,6 +358,24 @@ mod tests {
         assert!(free.quantiles.iter().all(|q| q.windows(2).all(|pair| pair[0] <= pair[1] + 1e-9)));
         let wait = zone.wait.as_ref().unwrap();
         assert!((5.0..30.0).contains(&wait.seconds[2]), "{wait:?}");
+    }
+
+    #[test]
+    fn what_was_measured_since_is_learned_on_top_of_what_is_known() {
+        let cpu = recording(Measure::Cpu, (0..400).map(day_and_night));
+        let at = |step: i64| Timestamp(START + step * 300_000_000);
+        let cut = |step| Material::of_recordings(std::slice::from_ref(&cpu), at(step), 300);
+        let learning = Learning::default().in_haste();
+        let mut grown = ResourcePredictor::learn(cut(200), learning.clone());
+        assert!(grown.follow(&cut(250)) && !grown.follow(&cut(240)));
+        let made = grown.predict_availability(Horizon::default()).unwrap();
+        assert_eq!((made.steps_seen, made.at), (250, cut(250).now()));
+        let mut left = 100;
+        let stopped = ResourcePredictor::learn_while(cut(200), learning, || {
+            left -= 1;
+            left > 0
+        });
+        assert!(stopped.is_none());
     }
 
     #[test]

@@ -144,6 +144,7 @@ impl Progress {
             | Event::FinalsDue { .. }
             | Event::RunPaused
             | Event::RunFinished { .. }
+            | Event::ForecastChanged { .. }
             | Event::MachineMeasured { .. } => {}
         }
         Ok(())

@@ -234,6 +234,7 @@ impl Timeline {
             | Event::RetriesDue { .. }
             | Event::PublishIntended { .. }
             | Event::FinalsDue { .. }
+            | Event::ForecastChanged { .. }
             | Event::RunPaused => {}
         }
         self.run.last_at = at;

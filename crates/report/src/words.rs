@@ -38,6 +38,9 @@ fn phrase(workflow: &Workflow, record: &Record) -> String {
         Event::RunResumed { epoch } => format!("run resumed, orchestrator {}", epoch.0),
         Event::PlanAdopted { plan } => format!("plan {} adopted", plan.id.0),
         Event::PlanRevised { revision } => format!("plan {} adopted", revision.id.0),
+        Event::ForecastChanged { forecast } => {
+            format!("forecast of {} changed", plural(forecast.zones.len(), "zone", "zones"))
+        }
         Event::AllocationRequested { .. }
         | Event::AllocationUp { .. }
         | Event::CapacityChanged { .. }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use engine::action::{Grown, Lease};
 use engine::cause::FailureCause;
+use engine::forecast::ForecastSummary;
 use engine::input::Report;
 use engine::phase::Phase;
 use engine::{
@@ -50,6 +51,8 @@ pub enum Message {
     Journal(journal::Progress),
     /// By the person at the terminal.
     Command(Command),
+    /// By whoever forecasts.
+    Forecast(ForecastSummary),
 }
 
 /// Someone who looks on: a progress display.
@@ -226,6 +229,11 @@ impl Loop<'_> {
             Message::Journal(journal::Progress::Synced(seq)) => self.synced = seq,
             Message::Journal(journal::Progress::Failed(failure)) => {
                 return Err(Error::Journal(failure.to_string()));
+            }
+            Message::Forecast(forecast) => {
+                let now = self.advance_clock();
+                self.drive.engine.handle(now, Input::ForecastChanged(forecast));
+                self.drain()?;
             }
             Message::Command(command) => {
                 let now = self.advance_clock();

@@ -18,6 +18,7 @@ pub mod dry_run;
 pub mod embedded;
 pub mod executor;
 mod follow;
+mod forecaster;
 mod growing;
 pub mod images;
 pub mod inbox;

@@ -19,6 +19,7 @@ use crate::demand;
 use crate::drive::{self, Drive, Message, Observer, clock};
 use crate::executor::local::LocalExecutor;
 use crate::executor::{GiveUp, Observe};
+use crate::forecaster::Forecaster;
 use crate::images::{self, Images};
 use crate::initial::{InitialFiles, Missing};
 use crate::load::{LoadError, LoadRequest, Loaded};
@@ -145,12 +146,20 @@ impl Ready {
         Sampler::start(place, self.observe_every?)
     }
 
+    /// Somebody who forecasts the zones, where this machine is measured, too.
+    fn forecaster(&self) -> Option<Forecaster> {
+        self.observe_every?;
+        let zones = self.drive.site.zones.iter().map(|zone| zone.name.clone()).collect();
+        Forecaster::start(self.drive.project.history(), zones, self.messages.clone())
+    }
+
     /// Drives the run until it has ended or paused, and tells whom the workflow names of its end.
     ///
     /// # Errors
     /// Why it could not go on.
     pub fn drive(self, observer: &mut dyn Observer) -> Result<Phase, Error> {
         let _sampler = self.sampler();
+        let _forecaster = self.forecaster();
         let mut listener = Listener { observer, ended: None };
         let phase = drive::drive(self.drive, &mut listener)?;
         if let Some(ended) = listener.ended.take() {

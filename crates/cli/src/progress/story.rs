@@ -43,6 +43,7 @@ pub(crate) fn of(record: &Record, workflow: &Workflow, detail: Detail) -> Option
         | Event::Published { .. }
         | Event::RunPaused
         | Event::RunFinished { .. }
+        | Event::ForecastChanged { .. }
         | Event::MachineMeasured { .. } => false,
     };
     is_told.then(|| words::line(workflow, record) + next_step(&record.event))

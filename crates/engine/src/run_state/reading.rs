@@ -9,6 +9,7 @@ use spec::{TaskId, Timestamp, Workflow, ZoneId};
 use super::{Allocation, CommittedAttempt, LiveAttempt, RunState, TaskRow};
 use crate::cause::FailureCause;
 use crate::event::Options;
+use crate::forecast::ForecastSummary;
 use crate::id::{AllocationId, Epoch};
 use crate::outcome::Manifest;
 use crate::phase::Phase;
@@ -31,6 +32,12 @@ impl RunState {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// The latest forecast of zones; none before the first.
+    #[must_use]
+    pub fn forecast(&self) -> Option<&ForecastSummary> {
+        self.forecast.as_ref()
     }
 
     /// Where the run stands.

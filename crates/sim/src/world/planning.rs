@@ -45,6 +45,7 @@ impl World<'_> {
                 | Event::AttemptStarted { .. }
                 | Event::PublishIntended { .. }
                 | Event::MachineMeasured { .. }
+                | Event::ForecastChanged { .. }
         );
         if !is_own_doing {
             self.decide_soon();

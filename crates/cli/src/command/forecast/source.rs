@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use forecast::recording::{Measure, Recording};
 use forecast::{Availability, Material};
 use journal::history::History;
-use observe::{store, time};
+use observe::{past, time};
 use runner::run_dir::Project;
 use spec::{Duration, Timestamp};
 
@@ -15,10 +14,6 @@ use crate::exit_code::Code;
 use crate::failure::Failure;
 use crate::past_run;
 
-/// Seconds from one step to the next of what was measured.
-const STEP_SECONDS: u32 = 300;
-/// No more of the past is looked at.
-const PAST: i64 = 120 * 86_400 * 1_000_000;
 /// The latest forecast, below the project's state.
 const LATEST: &str = "forecast.json";
 
@@ -95,21 +90,5 @@ fn measured(project: &Project, at: Option<&str>) -> Result<Material, Failure> {
         None => Timestamp(i64::MAX),
     };
     let mut history = History::open(&project.history()).map_err(unusable)?;
-    let series = history.series().map_err(unusable)?;
-    let latest = series.iter().map(|series| series.last_us.min(until.0)).max();
-    let latest = latest.ok_or_else(nothing)?;
-    let range = Timestamp(latest.saturating_sub(PAST))..until;
-    let mut recordings: Vec<Recording> = Vec::new();
-    for one in series {
-        let Ok(measure) = one.measure.parse::<Measure>() else { continue };
-        if !matches!(measure, Measure::Named(_) | Measure::Price) {
-            let read = store::read(&mut history, &one.zone, &measure, range.clone());
-            recordings.push(read.map_err(unusable)?);
-        }
-    }
-    recordings.retain(|recording| !recording.samples.is_empty());
-    if recordings.is_empty() {
-        return Err(nothing());
-    }
-    Ok(Material::of_recordings(&recordings, until, STEP_SECONDS))
+    past::material(&mut history, None, None, until).map_err(unusable)?.ok_or_else(nothing)
 }
