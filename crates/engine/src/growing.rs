@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::id::AttemptId;
 use crate::input::GrowthVerdict;
 use crate::outcome::{Manifest, Usage};
+use crate::planted::{self, Bug};
 use crate::task_state::TaskState;
 
 /// What is known of growths that are being read; none of it outlives the orchestrator.
@@ -29,7 +30,7 @@ pub(crate) struct Growths {
 impl Engine {
     /// Takes out of `tasks`, which are committed, those whose growth is not settled, and asks for it.
     pub(crate) fn ask_for_growth(&mut self, tasks: &mut Vec<TaskId>) {
-        if !self.state.workflow().can_grow() {
+        if !self.state.workflow().can_grow() || planted::is(Bug::PublishBeforeGrowth) {
             return;
         }
         let mut grown = Vec::new();

@@ -106,6 +106,12 @@ bugs! {
     LoseAllocationOnly = "lose-allocation-only",
     /// A failed task keeps its used retries when it is asked for again.
     KeepFailures = "keep-failures",
+    /// A task is published before what it adds to the graph is read.
+    PublishBeforeGrowth = "publish-before-growth",
+    /// What was there before does not wait for what was added to the graph.
+    ForgetNewParents = "forget-new-parents",
+    /// What was added to the graph is taken for part of the shard of whoever added it.
+    GrowIntoShard = "grow-into-shard",
     /// A keeper starts what it was told to give back, if that order came first.
     StartRevoked = "start-revoked",
     /// A keeper starts an attempt again when it is told to start it a second time.

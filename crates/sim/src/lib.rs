@@ -15,6 +15,7 @@ mod arithmetic;
 pub mod chance;
 pub mod deadline;
 pub mod faults;
+pub mod growing;
 mod keeper;
 pub mod lab;
 pub mod outcome;

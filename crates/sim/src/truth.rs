@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use spec::{Bytes, Duration, FileId, TaskId, Workflow};
 
 use crate::chance::{Purpose, Stream};
+use crate::growing::Design;
 
 /// The truth about every task.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,8 @@ pub struct Truth {
     pub sizes: Vec<Bytes>,
     /// Tasks that do not just succeed.
     pub scripts: BTreeMap<TaskId, Script>,
+    /// What tasks add to the graph, and what the new ones do.
+    pub growing: Option<Design>,
 }
 
 /// What a task does when it is run, beyond taking its time.
@@ -49,6 +52,8 @@ pub enum Failure {
     CannotStart,
     /// Ends well and leaves too little; only for tasks with outputs.
     BadOutput,
+    /// Ends well, and what it adds to the graph cannot be added; only for tasks that add to it.
+    BadGrowth,
 }
 
 /// What a task without an estimate takes.
@@ -69,7 +74,20 @@ impl Truth {
         let sizes = workflow.replay().map_or_else(Vec::new, |replay| {
             workflow.files().ids().map(|file| replay.size(file)).collect()
         });
-        Self { runtimes, sizes, scripts: BTreeMap::new() }
+        Self { runtimes, sizes, ..Self::default() }
+    }
+
+    /// Forgets the tasks that a graph does not have, and learns those that it has by now.
+    pub(crate) fn follow(&mut self, workflow: &Workflow) {
+        let Some(design) = &self.growing else { return };
+        let n = workflow.n_tasks();
+        self.runtimes.truncate(n);
+        self.scripts.retain(|task, _| task.index() < n);
+        for task in (self.runtimes.len()..n).map(TaskId::from_index) {
+            let name = workflow.task_name(task);
+            self.runtimes.push(design.runtime(&name));
+            self.scripts.insert(task, design.script(&name, workflow.grows(task)));
+        }
     }
 
     pub(crate) fn script(&self, task: TaskId) -> Option<&Script> {

@@ -9,6 +9,7 @@ use spec::{Digest, TaskId, Workflow, ZoneId};
 
 use super::{Graph, RunState, ShardRow, TaskRow};
 use crate::outcome::Manifest;
+use crate::planted::{self, Bug};
 use crate::ranges::TaskRanges;
 use crate::task_state::TaskState;
 
@@ -38,7 +39,10 @@ impl RunState {
         if grown.n_tasks() - first_new != zones.len() {
             return Err(format!("{} zones for other tasks than {by} adds", zones.len()));
         }
-        let waiting_longer = waiting_longer(&grown, first_new);
+        let mut waiting_longer = waiting_longer(&grown, first_new);
+        if planted::is(Bug::ForgetNewParents) {
+            waiting_longer.clear();
+        }
         if let Some(late) = waiting_longer.iter().find(|&&task| self.has_begun(task)) {
             return Err(format!("{late} has begun, and cannot wait for new tasks"));
         }
@@ -47,6 +51,10 @@ impl RunState {
         self.plan.as_mut().ok_or("the graph grows without a plan")?.extend(zones);
         self.graph = Graph(Arc::new(grown));
         self.make_room(zones, position);
+        if planted::is(Bug::GrowIntoShard) {
+            let shard = self.shard_of[by.index()];
+            self.shard_of[first_new..].fill(shard);
+        }
         for &task in &wanted {
             self.put_state(task, TaskState::Waiting);
         }

@@ -10,6 +10,7 @@ use plan::{Order, Placements, Plan, PlanId, Policy, ShardId, Shards};
 use spec::assemble::{Parts, assemble};
 use spec::command::{CommandTemplate, TextTemplate};
 use spec::csr::Csr;
+use spec::diagnostic::Source;
 use spec::files::FileTable;
 use spec::resources::MilliCpus;
 use spec::template::{MemoryGrowth, Per, Retries, Template};
@@ -20,6 +21,7 @@ use super::Limits;
 use super::chaos::Chaos;
 use crate::chance::{Purpose, Stream};
 use crate::faults::{Class, Fault, Faults};
+use crate::growing::Design;
 use crate::site::{Delay, Link, Links, Paces, VirtualSite, VirtualZone, seconds};
 use crate::steps::Steps;
 use crate::truth::{Failure, Script, Truth};
@@ -31,10 +33,15 @@ use crate::world::{Options, Setup, Staging};
 /// pause on a healthy node, 25 on a slow one.
 const HEALED_BESIDES: Duration = Duration::from_secs(40_000);
 const HEALED_PER_TASK: u64 = 20_000;
+/// How many tasks are reckoned with where a graph grows.
+const GROWN_MAX: usize = 200;
 
 /// The case of a seed, as far as the limits let it.
 pub(super) fn setup(seed: u64, limits: &Limits) -> Setup<'static> {
     let rng = &mut Stream::new(seed, Purpose::Case, 0);
+    if rng.chance(0.15) {
+        return growing_setup(rng, seed, limits);
+    }
     let n = random_size(rng).min(limits.tasks_max);
     let zones_max = if rng.chance(0.3) { 8 } else { 3 };
     let n_zones = rng.between(1, zones_max) as usize;
@@ -85,7 +92,39 @@ pub(super) fn setup(seed: u64, limits: &Limits) -> Setup<'static> {
         commands: if is_wild { random_commands(rng, &faults) } else { Vec::new() },
         ..random_options(rng, n, faults)
     };
-    let truth = Truth { runtimes, sizes, scripts };
+    let truth = Truth { runtimes, sizes, scripts, growing: None };
+    Setup { workflow, site, truth, plan, policy, options, seed }
+}
+
+/// A case whose workflow grows. Each task is a shard of its own, as all plans have it so far.
+fn growing_setup(rng: &mut Stream, seed: u64, limits: &Limits) -> Setup<'static> {
+    let fails = rng.chance(0.6) && !limits.without.contains(&Class::Task);
+    let n_base = rng.between(2, 6).min(limits.tasks_max as u64);
+    let design = Design { seed, n_base, fails };
+    let source = Source::new("growing", design.file(None));
+    let (workflow, mistakes) = spec::workflow_file::parse(&source, &BTreeMap::new());
+    let workflow = Arc::new(workflow.unwrap_or_else(|| panic!("a file of ours: {mistakes:?}")));
+    let n_zones = rng.between(1, 3) as usize;
+    let until = seconds(rng.between(1, 300));
+    let mut faults = random_faults(rng, until);
+    let is_wild = !faults.is_none();
+    limits.without.iter().for_each(|&class| faults.forgive(class));
+    let site = random_site(rng, n_zones, &faults);
+    let mut truth = Truth { growing: Some(design), ..Truth::default() };
+    truth.follow(&workflow);
+    let chaos = || -> Box<dyn Policy> { Box::new(Chaos::new(seed, until)) };
+    let policy = faults.is_on(Fault::SenselessPlan).then(chaos);
+    let zones = (0..workflow.n_tasks()).map(|_| ZoneId::from_index(rng.below(n_zones)));
+    let plan = Plan {
+        id: PlanId(1),
+        shards: Shards::Singletons(workflow.n_tasks() as u32),
+        placements: Placements::Each(zones.collect()),
+        order: Order::ById,
+    };
+    let options = Options {
+        commands: if is_wild { random_commands(rng, &faults) } else { Vec::new() },
+        ..random_options(rng, GROWN_MAX, faults)
+    };
     Setup { workflow, site, truth, plan, policy, options, seed }
 }
 

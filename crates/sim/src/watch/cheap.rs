@@ -19,6 +19,7 @@ pub(super) struct Cheap {
     shard_epochs: Vec<u32>,
     seq: u64,
     is_cancelled: bool,
+    grown: BTreeSet<TaskId>,
     reused: BTreeSet<TaskId>,
     failed: BTreeSet<AttemptId>,
     /// How often tasks failed by themselves, and how often their outputs could not be published.
@@ -43,13 +44,18 @@ impl Cheap {
             shard_epochs: vec![0; n_shards],
             seq: 0,
             is_cancelled: false,
+            grown: BTreeSet::new(),
             reused: BTreeSet::new(),
             failed: BTreeSet::new(),
             failures: BTreeMap::new(),
         }
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(super) fn clear(&mut self, n_tasks: usize) {
+        let n_new = self.rows.len() - n_tasks;
+        self.rows.truncate(n_tasks);
+        self.shard_epochs.truncate(self.shard_epochs.len() - n_new);
+        self.grown.clear();
         for row in &mut self.rows {
             *row = Row { is_selected: row.is_selected, ..Row::default() };
         }
@@ -69,6 +75,10 @@ impl Cheap {
         self.failed.contains(&attempt)
     }
 
+    pub(super) fn has_grown(&self) -> &BTreeSet<TaskId> {
+        &self.grown
+    }
+
     pub(super) fn was_reused(&self, task: TaskId) -> bool {
         self.reused.contains(&task)
     }
@@ -83,6 +93,7 @@ impl Cheap {
                 let task = attempt.task();
                 if self.has_all_inputs(workflow, task) { self.published(task) } else { Ok(()) }
             }
+            Event::WorkflowGrown { by, zones, .. } => self.grew(*by, zones.len()),
             Event::PublishIntended { attempts } => self.intended(workflow, attempts),
             Event::Published { attempts } => {
                 attempts.iter().try_for_each(|attempt| self.published(attempt.task()))
@@ -132,6 +143,17 @@ impl Cheap {
                 hold!(attempt.number() == before + 1, "S15", "{attempt} follows attempt {before}");
             }
         }
+        Ok(())
+    }
+
+    /// New tasks, each a shard of its own; all are wanted in runs that want everything.
+    fn grew(&mut self, by: TaskId, n_new: usize) -> Checked {
+        let is_first = self.grown.insert(by);
+        hold!(is_first, "G1", "{by} adds to the graph again");
+        let wants_all = self.rows.iter().all(|row| row.is_selected);
+        let new = Row { is_selected: wants_all, ..Row::default() };
+        self.rows.extend(std::iter::repeat_n(new, n_new));
+        self.shard_epochs.extend(std::iter::repeat_n(0, n_new));
         Ok(())
     }
 

@@ -13,11 +13,13 @@ use engine::outcome::Outcome;
 use engine::phase::Phase;
 use engine::task_state::TaskState;
 use engine::{Action, AllocationId, AttemptId, Event, Record, RunState};
+use plan::{Plan, ShardId};
 use spec::{Bytes, Digest, TaskId, Timestamp, Workflow, ZoneId};
 
 use super::cheap::Cheap;
 use super::reference::{self, Fate, Grants};
 use super::{Checked, Violation, hold, listed};
+use crate::growing::{Design, Reference};
 use crate::truth::Truth;
 use crate::world::Options;
 
@@ -475,19 +477,56 @@ impl Deep {
     }
 
     fn s6_every_shard_is_somewhere(&self, event: &Event) -> Checked {
-        if !matches!(event, Event::PlanAdopted { .. } | Event::PlanRevised { .. }) {
+        let is_of_plan = matches!(event, Event::PlanAdopted { .. } | Event::PlanRevised { .. });
+        if !is_of_plan && !matches!(event, Event::WorkflowGrown { .. }) {
             return Ok(());
         }
         let Some(plan) = self.state.plan() else { return Ok(()) };
         let n = self.state.n_selected() + self.state.count(TaskState::Excluded);
         let mut times = vec![0_u32; n];
-        for shard in (0..plan.n_shards() as u32).map(plan::ShardId) {
+        for shard in (0..plan.n_shards() as u32).map(ShardId) {
             for task in plan.tasks_of(shard) {
                 times[task.index()] += 1;
+                let taken_for = self.state.shard_of(task);
+                hold!(
+                    taken_for == shard,
+                    "S6",
+                    "{task} of {shard} is taken for one of {taken_for}"
+                );
             }
         }
         let wrong = times.iter().position(|&times| times != 1);
         hold!(wrong.is_none(), "S6", "task {wrong:?} is not in exactly one shard");
+        let is_moved = matches!(event, Event::PlanRevised { .. });
+        if is_moved { Ok(()) } else { self.s6_shards_have_no_cycle(plan) }
+    }
+
+    /// Whoever waits for a shard, over others or at once, is not in it.
+    fn s6_shards_have_no_cycle(&self, plan: &Plan) -> Checked {
+        let workflow = self.state.workflow();
+        let edges_from = |shard: ShardId| {
+            let of = |task| self.state.shard_of(task);
+            let children =
+                plan.tasks_of(shard).into_iter().flat_map(|task| workflow.children(task));
+            children.map(of).filter(move |&other| other != shard).collect::<Vec<_>>()
+        };
+        let edges: Vec<Vec<ShardId>> =
+            (0..plan.n_shards() as u32).map(|shard| edges_from(ShardId(shard))).collect();
+        let mut n_before = vec![0_u32; edges.len()];
+        edges.iter().flatten().for_each(|shard| n_before[shard.0 as usize] += 1);
+        let mut free: Vec<usize> = (0..edges.len()).filter(|&i| n_before[i] == 0).collect();
+        let mut n_ordered = 0;
+        while let Some(shard) = free.pop() {
+            n_ordered += 1;
+            for after in &edges[shard] {
+                n_before[after.0 as usize] -= 1;
+                if n_before[after.0 as usize] == 0 {
+                    free.push(after.0 as usize);
+                }
+            }
+        }
+        let n = edges.len();
+        hold!(n_ordered == n, "S6", "{} of {n} shards wait for each other", n - n_ordered);
         Ok(())
     }
 
@@ -570,7 +609,10 @@ impl Deep {
         let wanted = if failed { Outcome::Failed } else { Outcome::Succeeded };
         let (phase, is_right) = (state.phase(), state.phase() == Phase::Finished(wanted));
         hold!(is_cancelled || is_right, "L1", "the run is {phase:?}, and should be {wanted:?}");
-        blame_is_right(workflow, state)
+        blame_is_right(workflow, state)?;
+        truth.growing.as_ref().map_or(Ok(()), |design| {
+            g1_graph_is_as_designed(workflow, state, design, cheap.has_grown())
+        })
     }
 
     fn s2_all_was_made_from_what_is_published(
@@ -597,6 +639,34 @@ impl Deep {
         }
         Ok(())
     }
+}
+
+/// The graph that has grown is the one that its tasks were designed to make, no more and no less;
+/// each new task waits for all that it has to wait for, and whoever is published has grown.
+fn g1_graph_is_as_designed(
+    workflow: &Workflow,
+    state: &RunState,
+    design: &Design,
+    has_grown: &BTreeSet<TaskId>,
+) -> Checked {
+    let grown = has_grown.iter().map(|&task| workflow.task_name(task)).collect();
+    let reference = Reference::of(design, &grown).0;
+    for task in workflow.tasks() {
+        let name = workflow.task_name(task);
+        let Some(parents) = reference.get(&name) else {
+            return Err(Violation::of("G1", format!("{name} is in the graph, and should not be")));
+        };
+        let waits_for: BTreeSet<String> =
+            workflow.parents(task).map(|parent| workflow.task_name(parent)).collect();
+        let missing = parents.difference(&waits_for).next();
+        hold!(missing.is_none(), "G1", "{name} does not wait for {missing:?}");
+        let is_published = state.task(task).state == TaskState::Published;
+        let is_due = is_published && workflow.grows(task);
+        hold!(!is_due || has_grown.contains(&task), "G1", "{name} is published, and adds nothing");
+    }
+    let (n, wanted) = (workflow.n_tasks(), reference.len());
+    hold!(n == wanted, "G1", "the graph has {n} tasks, and should have {wanted}");
+    Ok(())
 }
 
 /// Whoever failed has a cause; whoever was skipped is told whose failure is to blame.

@@ -28,6 +28,8 @@ pub(super) const TASK: &[(TaskState, TaskState)] = {
         (Committed, Publishing),
         (Committed, Ready),
         (Committed, Failed),
+        // What it would add to the graph cannot be added.
+        (Committed, Held),
         (Publishing, Published),
         (Publishing, Ready),
         (Publishing, Held),
@@ -45,7 +47,7 @@ pub(super) const TASK: &[(TaskState, TaskState)] = {
 pub(super) const RARE: &[(TaskState, TaskState)] = &[(TaskState::Held, TaskState::Skipped)];
 
 /// Those of the run that some hundred random runs need not take: an orchestrator dies just when the
-/// run drains while final tasks run, or somebody drains it just then.
+/// run drains while final tasks run, or somebody ends it just then.
 pub(super) const RARE_PHASE: &[(Phase, Phase)] = {
     use Phase::*;
     const DRAINING: Phase = Draining { is_killing: false };
@@ -59,6 +61,7 @@ pub(super) const RARE_PHASE: &[(Phase, Phase)] = {
         (STOPPING, Finishing(Outcome::Cancelled)),
         (Finishing(Outcome::Succeeded), DRAINING),
         (Finishing(Outcome::Succeeded), STOPPING),
+        (Finishing(Outcome::Succeeded), Cancelling),
     ]
 };
 

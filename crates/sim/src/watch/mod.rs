@@ -12,7 +12,7 @@ mod reference;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use engine::{Action, AttemptId, Record, RunState};
+use engine::{Action, AttemptId, Event, Record, RunState};
 use plan::Plan;
 use spec::{Digest, TaskId, Timestamp, Workflow};
 
@@ -72,6 +72,9 @@ pub(crate) use hold;
 /// Watches one run.
 #[derive(Debug)]
 pub(crate) struct Watcher {
+    /// The graph as the run began, and as the records so far have made it.
+    first: Arc<Workflow>,
+    workflow: Arc<Workflow>,
     cheap: Cheap,
     deep: Option<Box<Deep>>,
 }
@@ -85,50 +88,69 @@ impl Watcher {
         memory: &engine::memory::MemoryTerms,
     ) -> Self {
         let deep = (watch == Watch::All).then(|| Box::new(Deep::new(workflow, memory.clone())));
-        Self { cheap: Cheap::new(workflow.n_tasks(), plan.n_shards(), selected), deep }
+        let cheap = Cheap::new(workflow.n_tasks(), plan.n_shards(), selected);
+        Self { first: Arc::clone(workflow), workflow: Arc::clone(workflow), cheap, deep }
     }
 
     /// A record was polled.
-    pub(crate) fn record(&mut self, workflow: &Workflow, record: &Record) -> Checked {
-        self.cheap.record(workflow, record)?;
-        self.deep.as_mut().map_or(Ok(()), |deep| deep.record(workflow, record))
+    pub(crate) fn record(&mut self, record: &Record) -> Checked {
+        self.cheap.record(&self.workflow, record)?;
+        if let Some(deep) = &mut self.deep {
+            deep.record(&self.workflow, record)?;
+        }
+        self.grow(record)
+    }
+
+    /// The graph, after all records so far.
+    pub(crate) fn workflow(&self) -> &Arc<Workflow> {
+        &self.workflow
+    }
+
+    fn grow(&mut self, record: &Record) -> Checked {
+        let Event::WorkflowGrown { by, growth, .. } = &record.event else { return Ok(()) };
+        let grown = self.workflow.grown(*by, growth);
+        self.workflow = Arc::new(grown.map_err(|unfit| Violation::of("G1", unfit.to_string()))?);
+        Ok(())
     }
 
     /// An action was polled, and its records are written.
-    pub(crate) fn action(&mut self, workflow: &Workflow, action: &Action) -> Checked {
+    pub(crate) fn action(&mut self, action: &Action) -> Checked {
+        let workflow = &self.workflow;
         self.deep.as_mut().map_or(Ok(()), |deep| deep.action(workflow, action))
     }
 
     /// The engine waits.
     pub(crate) fn settled(
         &mut self,
-        workflow: &Workflow,
         now: Timestamp,
         live: &RunState,
         wake: Option<Timestamp>,
     ) -> Checked {
+        let workflow = &self.workflow;
         self.deep.as_mut().map_or(Ok(()), |deep| deep.settled(workflow, now, live, wake))
     }
 
     /// After a crash: what follows from the records that survived.
-    pub(crate) fn replayed(&mut self, workflow: &Arc<Workflow>, journal: &[Record]) -> Checked {
-        self.cheap.clear();
+    pub(crate) fn replayed(&mut self, journal: &[Record]) -> Checked {
+        self.workflow = Arc::clone(&self.first);
+        self.cheap.clear(self.first.n_tasks());
         if let Some(deep) = &mut self.deep {
-            deep.clear(workflow);
+            deep.clear(&self.first);
         }
         for record in journal {
-            self.cheap.record(workflow, record)?;
+            self.cheap.record(&self.workflow, record)?;
             if let Some(deep) = &mut self.deep {
-                deep.replay(workflow, record)?;
+                deep.replay(&self.workflow, record)?;
             }
+            self.grow(record)?;
         }
-        self.deep.as_mut().map_or(Ok(()), |deep| deep.s11_replay_is_the_same(workflow, journal))
+        let first = &self.first;
+        self.deep.as_mut().map_or(Ok(()), |deep| deep.s11_replay_is_the_same(first, journal))
     }
 
     /// A process starts at a keeper where these attempts were committed.
     pub(crate) fn start(
         &mut self,
-        workflow: &Workflow,
         attempt: AttemptId,
         committed: &BTreeSet<AttemptId>,
         is_owned: bool,
@@ -136,21 +158,15 @@ impl Watcher {
         let cheap = &self.cheap;
         let reused = |task| cheap.was_reused(task);
         let Some(deep) = self.deep.as_mut() else { return Ok(()) };
-        let checked = deep.start(workflow, attempt, committed, &reused);
+        let checked = deep.start(&self.workflow, attempt, committed, &reused);
         // Whoever was given up may work on from what has been made again meanwhile.
         if is_owned { checked } else { Ok(()) }
     }
 
     /// The run is over.
-    pub(crate) fn end(
-        &self,
-        workflow: &Workflow,
-        truth: &Truth,
-        options: &Options,
-        state: &RunState,
-    ) -> Checked {
+    pub(crate) fn end(&self, truth: &Truth, options: &Options, state: &RunState) -> Checked {
         let Some(deep) = &self.deep else { return Ok(()) };
-        deep.end(workflow, truth, options, state, &self.cheap)
+        deep.end(&self.workflow, truth, options, state, &self.cheap)
     }
 
     /// How often a task failed by itself before there was something to publish.

@@ -55,6 +55,14 @@ impl Accounts {
         }
     }
 
+    /// There are so many tasks by now; what was done for others was for nothing.
+    pub(super) fn follow(&mut self, n_tasks: usize) {
+        let gone = self.committed.iter().skip(n_tasks);
+        self.redundant += gone.map(|&work| f64::from(work)).sum::<f64>();
+        self.committed.resize(n_tasks, 0.0);
+        self.wrong.resize(n_tasks, false);
+    }
+
     /// Whether what a task left last is wrong.
     pub(super) fn is_wrong(&self, task: TaskId) -> bool {
         self.wrong[task.index()]

@@ -42,7 +42,7 @@ impl World<'_> {
         hold!(!is_taken_back, "S23", "{attempt} starts, and keeper {keeper} was to give it back");
         let is_owned = !row.is_disowned;
         let (allocation, stage) = (row.allocation, row.stage);
-        let checked = self.watcher.start(&self.workflow, attempt, &row.memory.committed, is_owned);
+        let checked = self.watcher.start(attempt, &row.memory.committed, is_owned);
         checked.map_err(|violation| Violation {
             what: format!("{} (at keeper {keeper} of {allocation}, {stage:?})", violation.what),
             ..violation
@@ -139,6 +139,6 @@ impl World<'_> {
                 return Err(Violation::of("S4", format!("what {task} published is not stored")));
             }
         }
-        self.watcher.end(&self.workflow, &self.truth, &self.options, state)
+        self.watcher.end(&self.truth, &self.options, state)
     }
 }

@@ -456,7 +456,7 @@ impl World<'_> {
             Some(Failure::Hang | Failure::CannotStart) => {
                 return Some(HostInput::Spawned(attempt, 4_711));
             }
-            Some(Failure::BadOutput) | None => ending(End::Exit(0)),
+            Some(Failure::BadOutput | Failure::BadGrowth) | None => ending(End::Exit(0)),
         };
         self.after(runtime, what);
         Some(HostInput::Spawned(attempt, 4_711))

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod checking;
+mod growing;
 mod keepers;
 mod moving;
 mod orchestrator;
@@ -161,6 +162,8 @@ enum Happening {
 /// The world itself.
 pub struct World<'p> {
     workflow: Arc<Workflow>,
+    /// As it was when the run began; it may have grown since.
+    first_workflow: Arc<Workflow>,
     site: VirtualSite,
     truth: Truth,
     options: Options,
@@ -221,6 +224,7 @@ impl<'p> World<'p> {
             fault_streams: Fault::ALL.map(fault_stream),
             pace: Stream::new(seed, Purpose::Pace, 0),
             first_plan: plan,
+            first_workflow: Arc::clone(&workflow),
             workflow,
             site,
             truth,

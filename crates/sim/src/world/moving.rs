@@ -56,6 +56,16 @@ impl Moving {
         }
     }
 
+    /// There are so many tasks by now.
+    pub(super) fn follow(&mut self, n_tasks: usize) {
+        if self.is_used {
+            self.made_in.resize(n_tasks, 0);
+        }
+        if !self.made_at.is_empty() {
+            self.made_at.resize(n_tasks, Timestamp::default());
+        }
+    }
+
     /// A task has ended well.
     pub(super) fn made(&mut self, task: TaskId, zone: ZoneId, now: Timestamp) {
         if let Some(made_in) = self.made_in.get_mut(task.index()) {

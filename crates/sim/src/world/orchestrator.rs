@@ -2,7 +2,7 @@
 
 use engine::action::{Grown, Lease};
 use engine::engine::Start;
-use engine::input::{GrowthVerdict, ReuseVerdict};
+use engine::input::ReuseVerdict;
 use engine::outcome::{Manifest, PublishedFile};
 use engine::phase::Phase;
 use engine::ranges::TaskRanges;
@@ -89,12 +89,12 @@ impl World<'_> {
     pub(super) fn restart(&mut self) {
         self.orchestrator.epoch.0 += 1;
         self.orchestrator.has_settled = false;
-        let workflow = Arc::clone(&self.workflow);
+        let workflow = Arc::clone(&self.first_workflow);
         let now = self.read_clock();
         let journal = &mut self.orchestrator.journal;
         let engine = if journal.len() < 2 {
             journal.clear();
-            let checked = self.watcher.replayed(&self.workflow, &[]);
+            let checked = self.watcher.replayed(&[]);
             let n = workflow.n_tasks();
             let start = Start {
                 plan: self.first_plan.clone(),
@@ -117,6 +117,7 @@ impl World<'_> {
             }
         };
         self.orchestrator.engine = Some(engine);
+        self.follow_the_graph();
         self.drive();
         self.decide_soon();
     }
@@ -176,7 +177,7 @@ impl World<'_> {
                     if (0..n_chances).any(|_| self.strikes(Fault::OrchestratorCrash)) {
                         return self.crash(Some(action));
                     }
-                    let checked = self.watcher.action(&self.workflow, &action);
+                    let checked = self.watcher.action(&action);
                     self.hold(checked);
                     self.carry_out(action);
                 }
@@ -239,10 +240,13 @@ impl World<'_> {
         if let Event::ShardsGranted { shards, .. } = &record.event {
             self.accounts.jobs += shards.len() as u64;
         }
-        let checked = self.watcher.record(&self.workflow, &record);
+        let checked = self.watcher.record(&record);
         self.hold(checked);
         let checked = self.s24_usage_is_what_was_measured(&record.event);
         self.hold(checked);
+        if matches!(record.event, Event::WorkflowGrown { .. }) {
+            self.follow_the_graph();
+        }
         self.note_for_policy(&record.event);
         if self.orchestrator.keeps_journal {
             self.orchestrator.journal.push(record);
@@ -254,7 +258,7 @@ impl World<'_> {
         self.orchestrator.has_settled = true;
         if let Some(engine) = &self.orchestrator.engine {
             let now = self.orchestrator.last_time;
-            let checked = self.watcher.settled(&self.workflow, now, engine.state(), wake);
+            let checked = self.watcher.settled(now, engine.state(), wake);
             self.hold(checked);
         }
         if self.orchestrator.wake != wake {
@@ -296,7 +300,7 @@ impl World<'_> {
         let kept = self.how_much(Fault::OrchestratorCrash, floor as u64, written as u64) as usize;
         self.orchestrator.journal.truncate(kept);
         self.orchestrator.n_written = kept;
-        let checked = self.watcher.replayed(&self.workflow, &self.orchestrator.journal);
+        let checked = self.watcher.replayed(&self.orchestrator.journal);
         self.hold(checked);
         if with_machine {
             self.orchestrator.n_synced = kept;
@@ -391,8 +395,7 @@ impl World<'_> {
             Action::Publish { attempts } => self.begin_publishing(attempts),
             Action::ReadGrowth { grown } => {
                 for Grown { task, attempt, .. } in grown {
-                    let verdict =
-                        GrowthVerdict::Unfit { why: "virtual tasks emit no tasks".to_owned() };
+                    let verdict = self.read_growth(task, attempt.is_some());
                     self.observe(vec![Observation::GrowthRead { task, attempt, verdict }]);
                 }
             }
