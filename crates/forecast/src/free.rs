@@ -15,14 +15,16 @@ mod line;
 mod past;
 mod track;
 
+use crate::ahead::Unlike;
 use crate::boost;
+use crate::covariates::Covariates;
 use boosted::{Boosted, Lesson};
 use levels::Quantiles;
 use past::{Clock, Past};
 use track::{Said, Track};
 
 /// Minutes ahead that are learned; between them, forecasts are mixed.
-const ANCHORS: [u32; 9] = [5, 15, 30, 60, 180, 360, 720, 1080, 1440];
+const ANCHORS: [u32; 7] = [5, 20, 60, 180, 360, 720, 1440];
 /// Amounts beyond this are not believed.
 const LARGEST: f64 = 1e30;
 /// How far apart the quantiles of what never moved are set, as a share of its size.
@@ -78,6 +80,8 @@ pub struct FreePredictor {
     settings: Settings,
     clock: Clock,
     strands: Vec<Strand>,
+    /// What is known ahead, of each series or of none.
+    covariates: Vec<Covariates>,
     lessons: Vec<Lesson>,
     boosted: Vec<Option<Boosted>>,
     /// Of how many rows one is kept to learn from.
@@ -119,12 +123,31 @@ impl FreePredictor {
             lessons: vec![Lesson::new(boosted::WIDTH, settings.rows); steps.len()],
             boosted: vec![None; steps.len()],
             strands: capacities.iter().map(strand).collect(),
+            covariates: Vec::new(),
             thinned: all.div_ceil(settings.rows.max(1)).max(1),
             settings,
             clock,
             len: 0,
             next_fit: day,
         }
+    }
+
+    /// The same with what is known ahead of each series, before anything was seen.
+    ///
+    /// # Errors
+    /// Series have different inputs, or there are not as many as series.
+    pub fn with_covariates(mut self, covariates: Vec<Covariates>) -> Result<Self, Unlike> {
+        let columns = covariates.first().map_or(&[][..], Covariates::columns);
+        if let Some(zone) = covariates.iter().position(|each| each.columns() != columns) {
+            return Err(Unlike { zone });
+        }
+        if covariates.len() != self.strands.len() {
+            return Err(Unlike { zone: covariates.len() });
+        }
+        let lesson = Lesson::new(boosted::WIDTH + columns.len(), self.settings.rows);
+        self.lessons = vec![lesson; self.lessons.len()];
+        self.covariates = covariates;
+        Ok(self)
     }
 
     /// The next step of every series: its amount, none where it is not known.
@@ -175,27 +198,32 @@ impl FreePredictor {
     pub fn quantiles(&self, i: usize, k: usize) -> Option<Quantiles> {
         let strand = self.strands.get(i)?;
         let k = k.max(1);
-        let after = strand.tracks.iter().position(|track| track.k >= k);
+        // What was last known is older than the last step: errors are those of as long a reach.
+        let reach = k + strand.past.unknown_for();
+        let after = strand.tracks.iter().position(|track| track.k >= reach);
         let after = after.unwrap_or(strand.tracks.len().checked_sub(1)?);
-        let mut quantiles = self.at_anchor(strand, after, k)?;
+        let mut quantiles = self.at_anchor(i, after, k)?;
         let far = strand.tracks[after].k;
         if let Some(before) = after.checked_sub(1)
-            && k < far
+            && reach < far
         {
             let near = strand.tracks[before].k as f64;
-            let part = (k as f64 / near).ln() / (far as f64 / near).ln();
-            let other = self.at_anchor(strand, before, k)?;
+            let part = (reach as f64 / near).ln() / (far as f64 / near).ln();
+            let other = self.at_anchor(i, before, k)?;
             quantiles.iter_mut().zip(other).for_each(|(q, o)| *q = *q * part + o * (1.0 - part));
         }
+        // Where levels are alike, rounding may have turned them about.
+        quantiles.sort_by(f64::total_cmp);
         strand.doubt(&mut quantiles);
         Some(strand.bounded(quantiles))
     }
 
-    /// Quantiles of a series at each of the next `steps` steps: asked every half an hour from three
-    /// hours on, every quarter before, and between those drawn straight. None before anything is known.
+    /// Quantiles of a series at each of the next `steps` steps: asked every hour from the
+    /// first on, every quarter before, and between those drawn straight. None before anything is known.
     #[must_use]
     pub fn fan(&self, i: usize, steps: usize) -> Option<Vec<Quantiles>> {
-        let (near, half) = (self.clock.hours(3.0), self.clock.hours(0.5).max(1));
+        let near = self.clock.hours(1.0);
+        let far = self.clock.hours(1.0).max(1);
         let mut fan: Vec<Quantiles> = Vec::with_capacity(steps);
         let mut k = 1;
         while fan.len() < steps {
@@ -206,7 +234,7 @@ impl FreePredictor {
                 let part = j as f64 / gap as f64;
                 fan.push(std::array::from_fn(|q| from[q] + (next[q] - from[q]) * part));
             }
-            k += if k >= near { half } else { self.clock.bin.min(half) };
+            k += if k >= near { far } else { self.clock.bin.min(far) };
         }
         fan.truncate(steps);
         Some(fan)
@@ -223,25 +251,30 @@ impl FreePredictor {
         strand.tracks.iter().map(of).collect()
     }
 
-    fn at_anchor(&self, strand: &Strand, j: usize, k: usize) -> Option<Quantiles> {
-        let (said, _) = self.say(strand, j, k)?;
-        Some(strand.tracks[j].stretch(&said.blend))
+    fn at_anchor(&self, i: usize, j: usize, k: usize) -> Option<Quantiles> {
+        let (said, _) = self.say(i, j, k)?;
+        Some(self.strands[i].tracks[j].stretch(&said.blend))
     }
 
-    fn say(&self, strand: &Strand, j: usize, k: usize) -> Option<(Said, Vec<f32>)> {
+    fn say(&self, i: usize, j: usize, k: usize) -> Option<(Said, Vec<f32>)> {
+        let strand = &self.strands[i];
         let track = &strand.tracks[j];
+        let now = strand.past.len().checked_sub(1)?;
         let outlook = track.outlook(&strand.past, self.clock, k)?;
         let mut row = Vec::with_capacity(boosted::WIDTH);
         boosted::row(&strand.past, self.clock, k, &outlook, &mut row);
+        if let Some(covariates) = self.covariates.get(i) {
+            covariates.extend(now, k, &mut row);
+        }
         let boosted = self.boosted[j].as_ref().map(|boosted| boosted.at(&row, &outlook));
-        let said = track.say(&strand.past, strand.past.len() - 1 + k, outlook, boosted);
+        let said = track.say(&strand.past, now + k, outlook, boosted);
         Some((said, row))
     }
 
     fn keep_origin(&mut self, i: usize, t: usize) {
         for j in 0..self.strands[i].tracks.len() {
             let k = self.strands[i].tracks[j].k;
-            if let Some((said, row)) = self.say(&self.strands[i], j, k) {
+            if let Some((said, row)) = self.say(i, j, k) {
                 self.strands[i].tracks[j].keep(t, said, row);
             }
         }

@@ -2,11 +2,16 @@
 //! in, find a planted season, and cover what they say.
 #![expect(clippy::unwrap_used, reason = "tests panic where something is not as they say")]
 
+use forecast::Covariates;
+use forecast::calendar::Axis;
 use forecast::free::backtest::{self, HORIZONS, Recorded};
-use forecast::free::levels::{LEVELS, Quantiles};
+use forecast::free::levels::{LEVELS, Quantiles, loss};
 use forecast::free::{FreePredictor, Settings};
+use forecast::local_clock::LocalClock;
+use forecast::regressor::{Known, Regressor};
 use forecast::seed::Stream;
 use proptest::prelude::*;
+use spec::Timestamp;
 
 const STEP: u32 = 900;
 const DAY: usize = 96;
@@ -135,6 +140,42 @@ fn a_change_of_unit_is_followed_within_hours() {
     for quantiles in fan(&fed(&amounts)).iter().take(3) {
         assert!(quantiles[LEVELS - 1] > 10_000.0, "{quantiles:?}");
     }
+}
+
+#[test]
+fn a_feed_that_is_known_ahead_and_drives_the_amount_is_found_and_missed_when_left_out() {
+    let axis = Axis { start: Timestamp(1_700_000_000_000_000), step_seconds: STEP };
+    let mut stream = Stream::new(9);
+    let (mut is_on, mut feed) = (false, Vec::new());
+    for t in 0..15 * DAY as i64 {
+        is_on ^= stream.uniform() < 0.04;
+        feed.push((axis.at(t), f64::from(u8::from(is_on))));
+    }
+    let lost = |is_known: bool| {
+        let mut covariates = Covariates::new(axis, LocalClock::default());
+        if is_known {
+            let regressor = Regressor::new(axis, Known::Ahead, &feed).unwrap();
+            covariates = covariates.with_regressor("feed", regressor);
+        }
+        let mut settings = quick();
+        settings.boost.rounds = 60;
+        let predictor = FreePredictor::new(&[None], settings);
+        let mut predictor = predictor.with_covariates(vec![covariates]).unwrap();
+        let (mut stream, mut lost) = (Stream::new(10), 0.0);
+        let mut said: Vec<(usize, Quantiles)> = Vec::new();
+        for (t, &(_, on)) in feed.iter().enumerate().take(14 * DAY) {
+            let amount = 50.0 + 30.0 * on + stream.uniform();
+            predictor.observe(&[Some(amount)]);
+            lost +=
+                said.iter().filter(|one| one.0 == t).map(|one| loss(&one.1, amount)).sum::<f64>();
+            if t > 8 * DAY && t % 7 == 0 {
+                said.push((t + 12, predictor.quantiles(0, 12).unwrap()));
+            }
+        }
+        lost
+    };
+    let (with, without) = (lost(true), lost(false));
+    assert!(with < 0.7 * without, "{with} against {without}");
 }
 
 fn amounts() -> impl Strategy<Value = Vec<Option<f64>>> {

@@ -69,6 +69,8 @@ pub(super) struct Past {
     most: f64,
     day: Window,
     week: Window,
+    last_day: (f64, f64),
+    unknown_for: usize,
 }
 
 impl Past {
@@ -87,6 +89,8 @@ impl Past {
             most: f64::NEG_INFINITY,
             day: Window::new(clock.day / clock.bin),
             week: Window::new(7 * clock.day / clock.bin),
+            last_day: (f64::NAN, f64::NAN),
+            unknown_for: 0,
         }
     }
 
@@ -104,8 +108,10 @@ impl Past {
         let t = self.len;
         self.len += 1;
         if value.is_nan() {
+            self.unknown_for += 1;
             return;
         }
+        self.unknown_for = 0;
         self.last = value;
         self.least = self.least.min(value);
         self.most = self.most.max(value);
@@ -134,6 +140,7 @@ impl Past {
         self.spread += ((value - self.level).abs() - self.spread) * rate;
         self.day.push(value as f32);
         self.week.push(value as f32);
+        self.last_day = self.day_now();
     }
 
     /// Steps seen.
@@ -160,6 +167,11 @@ impl Past {
     /// The last known value; NaN before the first.
     pub(super) fn last(&self) -> f64 {
         self.last
+    }
+
+    /// For how many steps nothing has been known.
+    pub(super) fn unknown_for(&self) -> usize {
+        self.unknown_for
     }
 
     /// The least and the most that was ever seen.
@@ -191,6 +203,10 @@ impl Past {
 
     /// Mean and standard deviation of the last day, by the hour.
     pub(super) fn last_day(&self) -> (f64, f64) {
+        self.last_day
+    }
+
+    fn day_now(&self) -> (f64, f64) {
         let hour = self.clock.hours(1.0).max(1);
         let (mut n, mut sum, mut squares) = (0.0, 0.0, 0.0);
         for i in 0..24 {

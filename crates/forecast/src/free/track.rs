@@ -14,8 +14,12 @@ use super::past::{Clock, Past};
 
 /// Days over which errors are kept.
 const ERROR_DAYS: usize = 14;
+/// The least number of errors that is kept, however rare origins are.
+const ERRORS_MIN: usize = 120;
 /// Days over which the stretch is found.
 const STRETCH_DAYS: usize = 6;
+/// The least number of scores that the stretch is found from, however rare origins are.
+const SCORES_MIN: usize = 60;
 /// Days after which a loss counts half.
 const LOSS_HALF_LIFE: f64 = 8.0;
 /// The power of a loss for each independent origin, and the most it becomes.
@@ -56,6 +60,8 @@ pub(super) struct Track {
     pending: VecDeque<Pending>,
     errors: Vec<Window>,
     losses: [[f64; LEVELS]; EXPERTS],
+    /// At each level, what each expert weighs.
+    weights: Vec<[f64; EXPERTS]>,
     keep: f64,
     /// What of an origin does not repeat the one before.
     news: f64,
@@ -83,13 +89,14 @@ impl Track {
         Self {
             k,
             pending: VecDeque::new(),
-            errors: vec![Window::new(clock.origins(ERROR_DAYS)); ERRORS],
+            errors: vec![Window::new(clock.origins(ERROR_DAYS).max(ERRORS_MIN)); ERRORS],
             losses: [[0.0; LEVELS]; EXPERTS],
+            weights: vec![[1.0 / EXPERTS as f64; EXPERTS]; LEVELS],
             keep: 0.5_f64.powf(1.0 / (LOSS_HALF_LIFE * a_day)),
             news,
             seen: 0.0,
-            above: Window::new(clock.origins(STRETCH_DAYS)),
-            below: Window::new(clock.origins(STRETCH_DAYS)),
+            above: Window::new(clock.origins(STRETCH_DAYS).max(SCORES_MIN)),
+            below: Window::new(clock.origins(STRETCH_DAYS).max(SCORES_MIN)),
             line: Line::new(LINE_HALF_LIFE * a_day, news, clock.origins(1) / 4),
             lasting: [0.0; 2],
         }
@@ -128,8 +135,7 @@ impl Track {
         each.extend(empirical.map(|quantiles| quantiles.unwrap_or(fallback)));
         each.push(boosted.unwrap_or(each[LINE]));
         let mut blend: Quantiles = std::array::from_fn(|i| {
-            let weights = self.weights_at(i);
-            each.iter().zip(weights).map(|(quantiles, weight)| weight * quantiles[i]).sum()
+            each.iter().zip(&self.weights[i]).map(|(quantiles, weight)| weight * quantiles[i]).sum()
         });
         // Weights differ between levels.
         blend.sort_by(f64::total_cmp);
@@ -175,6 +181,7 @@ impl Track {
             }
         }
         self.seen = self.seen * self.keep + self.news;
+        self.weights = (0..LEVELS).map(|i| self.weights_at(i)).collect();
         let last = outlook.points[0];
         let target = ((value - last) / outlook.spread).clamp(-8.0, 8.0);
         self.line.learn(&outlook.row, target);
