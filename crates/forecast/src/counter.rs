@@ -106,6 +106,23 @@ mod tests {
     }
 
     #[test]
+    fn a_total_becomes_a_rate_over_its_new_beginnings() {
+        let mut total = 9e9;
+        let mut samples = Vec::new();
+        for i in 0..60 {
+            total = if i == 40 { 300.0 } else { total + 600.0 };
+            samples.push(Sample { at: spec::Timestamp(i * 300_000_000), value: total });
+        }
+        assert!(is_counter(&samples));
+        assert_eq!(resets(&samples), 1);
+        let rates = rates(&samples);
+        assert_eq!(rates.len(), 59);
+        assert!(
+            rates.iter().enumerate().all(|(i, rate)| rate.value == if i == 39 { 1.0 } else { 2.0 })
+        );
+    }
+
+    #[test]
     fn a_new_beginning_counts_from_nothing() {
         assert_eq!(increase(5.0, 7.0).to_bits(), 2.0_f64.to_bits());
         assert_eq!(increase(5.0, 3.0).to_bits(), 3.0_f64.to_bits());

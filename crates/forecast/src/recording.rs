@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use spec::Timestamp;
 
 use crate::grid::{Grid, Method};
-use crate::{counter, grid, tidy, unit_change};
+use crate::{grid, tidy, unit_change};
 
 /// What a series measures.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -264,42 +264,33 @@ impl std::fmt::Display for Flaw {
 pub struct Gridded {
     /// The steps.
     pub grid: Grid,
-    /// Whether it was recognised as a total, of which the change per second is taken.
-    pub is_counter: bool,
     /// What was wrong.
     pub flaws: Vec<Flaw>,
 }
 
 impl Recording {
-    /// Lays it on a grid of this step: counters as change per second, prices as they hold, of what
-    /// is up the least, all else as means.
+    /// Lays it on a grid of this step: prices as they hold, of what is up the least, all else as
+    /// means. Values are taken as they are: what were readings of a counter has become its change per
+    /// second before, see [`counter`](crate::counter).
     ///
     /// # Panics
     /// `step_seconds` is 0.
     #[must_use]
     pub fn grid(&self, step_seconds: u32) -> Gridded {
         let (mut samples, mut flaws) = tidy::tidy(&self.samples);
-        let is_counter = self.measure.may_be_counter() && counter::is_counter(&samples);
-        if !is_counter {
-            let (min, max) = self.measure.bounds();
-            flaws.extend(tidy::bound(&mut samples, min, max));
-            if let Some(change) = unit_change::find(&samples) {
-                samples.drain(..change.index);
-                let (at, factor) = (samples[0].at, change.factor);
-                flaws.push(Flaw::UnitChanged { at, factor });
-            }
+        let (min, max) = self.measure.bounds();
+        flaws.extend(tidy::bound(&mut samples, min, max));
+        if let Some(change) = unit_change::find(&samples) {
+            samples.drain(..change.index);
+            let (at, factor) = (samples[0].at, change.factor);
+            flaws.push(Flaw::UnitChanged { at, factor });
         }
         flaws.extend(grid::shorten(&mut samples, step_seconds));
         let method = match &self.measure {
-            _ if is_counter => Method::Rate,
             Measure::Price => Method::Held,
             Measure::Up | Measure::Count => Method::Least,
             _ => Method::Mean,
         };
-        if is_counter {
-            let resets = counter::resets(&samples);
-            flaws.extend((resets > 0).then_some(Flaw::CounterReset { count: resets }));
-        }
         let grid = grid::lay(&samples, step_seconds, method);
         let is_constant = samples.windows(2).all(|pair| pair[0].value.eq(&pair[1].value));
         flaws.extend((samples.len() > 1 && is_constant).then_some(Flaw::Constant));
@@ -308,7 +299,7 @@ impl Recording {
             let percent = (100 * missing).div_ceil(grid.values.len()) as u32;
             flaws.push(Flaw::Gaps { percent });
         }
-        Gridded { grid, is_counter, flaws }
+        Gridded { grid, flaws }
     }
 }
 
@@ -335,20 +326,10 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_becomes_bytes_per_second_over_its_resets() {
-        let mut total = 9e9;
-        let mut values = Vec::new();
-        for i in 0..60 {
-            total = if i == 40 { 300.0 } else { total + 600.0 };
-            values.push(total);
-        }
-        let gridded = recording(Measure::NetworkIn, &values).grid(300);
-        assert!(gridded.is_counter);
-        assert_eq!(gridded.flaws[0], Flaw::CounterReset { count: 1 });
-        assert_eq!(gridded.grid.values[39], Some(1.0));
-        assert!(gridded.grid.values.iter().flatten().all(|rate| (1.0..=2.0).contains(rate)));
-        let memory = recording(Measure::Memory, &values).grid(300);
-        assert!(!memory.is_counter, "memory that only grows is no counter");
+    fn a_rate_that_only_rises_is_a_rate() {
+        let values: Vec<f64> = (0..60).map(f64::from).collect();
+        let grid = recording(Measure::NetworkIn, &values).grid(300).grid;
+        assert_eq!(grid.values, values.into_iter().map(Some).collect::<Vec<_>>());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use forecast::recording::{Measure, Sample};
 use spec::Timestamp;
 
 /// Counters at one moment.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Counters {
     /// When.
     pub at: Timestamp,
@@ -172,15 +172,8 @@ mod tests {
         let stat = "cpu  100 0 50 800 50 0 0 0 0 0\ncpu0 50 0 25 400 25 0 0 0 0 0\n\
                     cpu1 50 0 25 400 25 0 0 0 0 0\nintr 1\n";
         assert_eq!(cpu_ticks(stat), Some((1_000, 850, 2)));
-        let before = Counters {
-            at: Timestamp(0),
-            cpu_ticks: 1_000,
-            cpu_idle: 850,
-            cpus: 2,
-            memory_used: 5,
-            received: 10,
-            sent: 20,
-        };
+        let ticks = Counters { cpu_ticks: 1_000, cpu_idle: 850, cpus: 2, ..Counters::default() };
+        let before = Counters { memory_used: 5, received: 10, ..ticks };
         let after = Counters {
             at: Timestamp(5_000_000),
             cpu_ticks: 2_000,

@@ -37,9 +37,12 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Starts it; none where no thread can be had.
+    /// Starts it; none where no thread can be had, or this machine is no zone.
     #[must_use]
     pub fn start(place: Place, every: Duration) -> Option<Self> {
+        if place.zones.is_empty() {
+            return None;
+        }
         let (running, ended) = sync_channel::<()>(0);
         let goes_on = move || ended.recv_timeout(every) == Err(RecvTimeoutError::Timeout);
         let builder = std::thread::Builder::new().name("sampler".into());

@@ -24,25 +24,10 @@ mod tests {
 
     #[test]
     fn usage_is_the_difference_of_two_readings() {
-        let before = Counters {
-            at: Timestamp(0),
-            cpu_ticks: 1_000,
-            cpu_idle: 850,
-            cpus: 2,
-            memory_used: 5,
-            received: 10,
-            sent: 20,
-        };
-        let after = Counters {
-            at: Timestamp(5_000_000),
-            cpu_ticks: 2_000,
-            cpu_idle: 1_100,
-            memory_used: 7,
-            received: 110,
-            sent: 25,
-            ..before
-        };
-        let usage = usage(&before, &after);
+        let none = Counters { cpus: 2, ..Counters::default() };
+        let now = Counters { at: Timestamp(5_000_000), cpu_ticks: 1_000, cpu_idle: 250, ..none };
+        let now = Counters { memory_used: 7, received: 100, sent: 5, ..now };
+        let usage = usage(&none, &now);
         assert_eq!((usage.cpus_busy, usage.memory_used), (1.5, Bytes(7)));
         assert_eq!((usage.network_in, usage.network_out), (Bytes(100), Bytes(5)));
         assert_eq!(usage.interval, spec::Duration::from_secs(5));
