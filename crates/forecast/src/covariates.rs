@@ -158,6 +158,14 @@ impl Covariates {
         left
     }
 
+    /// The calendars, by name, each with the steps at which an event of it is under way.
+    pub fn events(&self) -> impl Iterator<Item = (&str, &Spans)> {
+        self.inputs.iter().filter_map(|input| match &input.source {
+            Source::Events(_, spans) => Some((input.name.as_str(), spans)),
+            _ => None,
+        })
+    }
+
     /// Names of the inputs, in order.
     pub fn inputs(&self) -> impl Iterator<Item = &str> {
         self.inputs.iter().map(|input| input.name.as_str())

@@ -8,6 +8,7 @@
 use spec::Timestamp;
 
 use crate::availability::{Availability, Free};
+use crate::covariates::Covariates;
 use crate::forecast::Warning;
 use crate::free::{FreePredictor, Settings, levels};
 use crate::grid::Grid;
@@ -35,6 +36,8 @@ pub struct Material {
     pub amounts: Vec<Amount>,
     /// Waits, with the zone of each.
     pub waits: Vec<(usize, Waited)>,
+    /// What is known ahead of each zone, in order; none where nothing is.
+    pub ahead: Vec<Covariates>,
     /// What is wrong with it, with the zone of each.
     pub warnings: Vec<(usize, Warning)>,
 }
@@ -75,6 +78,7 @@ impl Material {
             up: traces.iter().map(cut).collect(),
             amounts: Vec::new(),
             waits: Vec::new(),
+            ahead: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -98,6 +102,7 @@ impl Material {
             up: Vec::new(),
             amounts: Vec::new(),
             waits: Vec::new(),
+            ahead: Vec::new(),
             warnings: Vec::new(),
         };
         let mut grids = Vec::new();
@@ -231,7 +236,10 @@ impl ResourcePredictor {
 
     fn new(material: Material, learning: Learning) -> Self {
         let step = material.step_seconds;
-        let predictor = Predictor::new(&material.zones, step, &Target::all(), learning);
+        let bare = Predictor::new(&material.zones, step, &Target::all(), learning);
+        // Inputs that do not fit the zones are as good as none.
+        let told = bare.clone().with_covariates(material.ahead.clone());
+        let predictor = if material.ahead.is_empty() { bare } else { told.unwrap_or(bare) };
         let capacities: Vec<Option<f64>> = material.amounts.iter().map(|a| a.capacity).collect();
         let free = FreePredictor::new(&capacities, Settings::new(step));
         Self { material, predictor, free }

@@ -33,6 +33,9 @@ pub(crate) struct ForecastShow {
     /// Forecast from here: a moment, or for traces the time since they begin; what came later stays unknown
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
+    /// A site file: its calendars, feeds and time zones are known ahead, too, and so are runs that recur
+    #[arg(long, value_name = "FILE", conflicts_with = "root")]
+    pub(crate) site: Option<PathBuf>,
     /// The seed of the joint futures
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,

@@ -138,3 +138,45 @@ fn a_table_of_amounts_is_replayed_column_by_column_against_three_baselines() {
     stage.write("usage/broken.csv", "timestamp,value\nyesterday,1\n");
     stage.foreshard(&["forecast", "backtest", "usage"]).ends(2).says("usage/broken.csv");
 }
+
+/// Ten days of cpu and of being up every five minutes, down for an hour now and then.
+fn measured() -> String {
+    let mut text = String::from("time,north:cpu,north:up\n");
+    for i in 0..10 * 288 {
+        let (day, minutes) = (1 + i / 288, (i % 288) * 5);
+        let is_up = i % 397 >= 12;
+        let cpu = if (8 * 60..18 * 60).contains(&minutes) { 0.8 } else { 0.1 };
+        let time = format!("2026-03-{day:02}T{:02}:{:02}:00Z", minutes / 60, minutes % 60);
+        text += &format!("{time},{},{}\n", cpu + f64::from(i % 5) * 0.01, u8::from(is_up));
+    }
+    text
+}
+
+const WORKS: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\n\
+    DTSTAMP:20260301T000000Z\r\nDTSTART:20260311T060000Z\r\nDTEND:20260311T090000Z\r\n\
+    SUMMARY:cooling\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+
+#[test]
+fn what_a_project_measured_is_forecast_with_its_calendar_and_the_forecast_is_kept() {
+    let stage = Stage::with(&[("measured.csv", &measured()), ("works.ics", WORKS)]);
+    stage.write(
+        "site.yaml",
+        "foreshard: 1\nzones:\n  north: {backend: local, pools: {main: {cpus: 8, memory: 8GiB}}}\n\
+         calendars:\n  works: {from: works.ics, kind: drain}\n",
+    );
+    stage.foreshard(&["history", "import", "measured.csv"]).ends(0);
+    let words = ["forecast", "show", "--site", "site.yaml", "--svg", "out.svg"];
+    stage.foreshard(&words).ends(0).prints("north: cpu free").prints("━");
+    let drawn = stage.read("out.svg");
+    assert!(drawn.contains("works") && drawn.contains("north: cpu free"));
+    let kept: serde_json::Value =
+        serde_json::from_str(&stage.read(".foreshard/forecast.json")).unwrap();
+    assert_eq!(kept["at"], 1_773_187_200_000_000_i64);
+    let up = |step: usize| kept["zones"][0]["up"][step].as_f64().unwrap();
+    assert!(up(90) < 0.2 && up(150) > 0.6, "down at 7:30 and up at 12:30: {} {}", up(90), up(150));
+    let free = &kept["zones"][0]["free"][0];
+    assert_eq!(
+        (&free["measure"], free["quantiles"].as_array().map(Vec::len)),
+        (&"cpu".into(), Some(288))
+    );
+}

@@ -134,6 +134,11 @@ impl Part<'_> {
 /// Horizons with a diagram, in minutes.
 const DRAWN: [u32; 3] = [60, 360, 1440];
 
+/// What a folder is called where there is little room.
+fn last_part(name: &str) -> String {
+    report::printable::clipped(name.rsplit('/').next().unwrap_or(name), 20)
+}
+
 /// Reliability diagrams as an SVG file.
 pub(crate) fn diagrams(parts: &[Part<'_>]) -> String {
     let of = |part: &Part<'_>, target: Target| {
@@ -144,7 +149,7 @@ pub(crate) fn diagrams(parts: &[Part<'_>]) -> String {
         let (blend, reference) =
             (part.cell(target, BLEND).all(), part.cell(target, REFERENCE).all());
         outlook::Diagram {
-            title: format!("{what} {}: {}", ahead(target.minutes), part.folder.name),
+            title: format!("{what} {}: {}", ahead(target.minutes), last_part(&part.folder.name)),
             note: format!(
                 "Brier {:.3}, skill {:.2}, calibration error {:.3}",
                 blend.brier(),

@@ -1,6 +1,6 @@
 //! `foreshard forecast show`: what will be free, as a table, as pictures and as JSON.
 
-use forecast::{Availability, Horizon, Learning, Material, ResourcePredictor};
+use forecast::{Availability, Covariates, Horizon, Learning, Material, ResourcePredictor};
 use report::outlook::{self, Outlook, Past, Together};
 use report::text::Style;
 use spec::Duration;
@@ -21,7 +21,10 @@ const FUTURES: usize = 4000;
 pub(crate) fn show(args: &ForecastShow, screen: Screen) -> Result<Code, Failure> {
     let horizon = horizon(args.horizon)?;
     let mut outlooks = Vec::new();
-    for (name, material) in source::read(args)? {
+    for (name, mut material) in source::read(args)? {
+        if let Some(site) = &args.site {
+            source::know_ahead(args, site, &mut material, horizon, screen)?;
+        }
         let predictor = ResourcePredictor::learn(material, Learning::default().in_haste());
         outlooks.push(outlook(name, &predictor, horizon, args)?);
     }
@@ -71,6 +74,7 @@ fn outlook(
         made.ok_or_else(|| Failure::invalid(format!("nothing is known of {name}")))?;
     availability.name = name;
     let mut pasts = pasts(predictor.material(), horizon);
+    let events = events(predictor.material());
     let together = predictor
         .joint(horizon)
         .filter(|_| availability.zones.len() > 1)
@@ -84,7 +88,22 @@ fn outlook(
     availability.zones.retain(|_| *wanted.next().unwrap_or(&true));
     let mut wanted = is_wanted.iter();
     pasts.retain(|_| *wanted.next().unwrap_or(&true));
-    Ok(Outlook { availability, pasts, together, events: Vec::new() })
+    Ok(Outlook { availability, pasts, together, events })
+}
+
+/// What is in the calendars of any zone, each once.
+fn events(material: &Material) -> Vec<outlook::Event> {
+    let minutes = |step: i64| {
+        (step - material.steps() as i64) as f64 * f64::from(material.step_seconds) / 60.0
+    };
+    let mut found: Vec<(String, i64, i64)> = Vec::new();
+    for (name, spans) in material.ahead.iter().flat_map(Covariates::events) {
+        found.extend(spans.all().iter().map(|span| (name.to_owned(), span.from, span.to)));
+    }
+    found.sort();
+    found.dedup();
+    let event = |(name, from, to)| outlook::Event { name, from: minutes(from), to: minutes(to) };
+    found.into_iter().map(event).collect()
 }
 
 /// The last part of what is known, half as long as the horizon.

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use forecast::{Availability, Material};
+use forecast::calendar::Axis;
+use forecast::{Availability, Horizon, Material};
 use journal::history::History;
-use observe::{past, time};
+use observe::feed::Limits;
+use observe::{ahead, past, time};
 use runner::run_dir::Project;
 use spec::{Duration, Timestamp};
 
@@ -12,8 +14,11 @@ use super::backtest;
 use crate::args::ForecastShow;
 use crate::exit_code::Code;
 use crate::failure::Failure;
-use crate::past_run;
+use crate::screen::{Screen, Tone};
+use crate::{past_run, site};
 
+/// How many past runs are looked at for such that recur.
+const RUNS: usize = 500;
 /// The latest forecast, below the project's state.
 const LATEST: &str = "forecast.json";
 
@@ -43,6 +48,41 @@ pub(super) fn remember(args: &ForecastShow, made: &Availability) -> Result<(), F
     let new = path.with_extension("json.new");
     let write = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &path));
     write.map_err(|error| Failure::io("write", &path, &error))
+}
+
+/// Adds what a site says is known ahead; what cannot be used is said.
+///
+/// # Errors
+/// The site file cannot be read.
+pub(super) fn know_ahead(
+    args: &ForecastShow,
+    path: &Path,
+    material: &mut Material,
+    horizon: Horizon,
+    screen: Screen,
+) -> Result<(), Failure> {
+    let site = site::read(path, screen)?;
+    let (Some(start), Some(now)) = (material.start, material.now()) else { return Ok(()) };
+    let project = past_run::home(&args.project)?;
+    let until = now + Duration::from_secs(u64::from(horizon.minutes) * 60 + 86_400);
+    let axis = Axis { start, step_seconds: material.step_seconds };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let runs = runner::past::runs(&project, RUNS);
+    let loaded = ahead::load(&site, folder, axis, until, &runs, Limits::default());
+    let warning = screen.word(Tone::Doubtful, "warning:");
+    loaded.warnings.iter().for_each(|told| screen.say(&format!("{warning} {told}")));
+    let of = |zone: &forecast::Zone| {
+        let number = site.zones.iter().position(|known| known.name == zone.name)?;
+        loaded.zones.get(number).cloned()
+    };
+    match material.zones.iter().map(of).collect::<Option<Vec<_>>>() {
+        Some(zones) => material.ahead = zones,
+        None => screen.say(&format!(
+            "{warning} not every zone that was measured is in {}; what it says is left out",
+            path.display()
+        )),
+    }
+    Ok(())
 }
 
 fn traces(root: &Path, at: Option<&str>) -> Result<Vec<(String, Material)>, Failure> {
