@@ -92,7 +92,8 @@ impl WarmPool {
 
     /// When the deadline leaves no time for waiting any more, if there is one: before it lies the time
     /// for a tenth more than the longest path that is left, or than all work that is left over all
-    /// cores that are never taken away, whichever is longer; and for two launches.
+    /// cores that are never taken away, whichever is longer; for two launches; and for the longest
+    /// task that may be lost elsewhere when it is all but done.
     fn last_moment(
         &mut self,
         view: &View<'_>,
@@ -101,6 +102,11 @@ impl WarmPool {
         let deadline = view.started + self.terms.deadline?;
         let waiting = ready.iter().flat_map(|&(shard, _)| view.plan.tasks_of(shard));
         let (mut longest, mut open) = (0.0_f64, 0.0);
+        let at_risk = view.running.iter().filter(|running| !self.is_safe(running.zone));
+        let at_risk = at_risk.map(|running| running.task);
+        let may_be_lost = ready.iter().flat_map(|&(shard, _)| view.plan.tasks_of(shard));
+        let lost = may_be_lost.chain(at_risk).map(|task| expected(view.workflow, task));
+        let lost = if self.terms.uses_spot { lost.fold(0.0, f64::max) } else { 0.0 };
         for task in waiting.chain(view.running.iter().map(|running| running.task)) {
             longest = longest.max(self.ranks[task.index()]);
             open += work(view, task);
@@ -116,7 +122,7 @@ impl WarmPool {
             let row = &view.zones[zone.index()];
             f64::from(row.available) * f64::from(row.node.cpus.0) / 1e3
         });
-        let needs = longest.max(left / cores.sum::<f64>().max(1e-3)) * MARGIN;
+        let needs = longest.max(left / cores.sum::<f64>().max(1e-3)) * MARGIN + lost;
         let needs = Duration::from_secs_f64(needs) + launch.unwrap_or_default().mul_f64(2.0);
         Some(Timestamp(deadline.0.saturating_sub(i64::try_from(needs.0).unwrap_or(i64::MAX))))
     }
@@ -209,10 +215,14 @@ impl Room {
         missing == 0
     }
 
-    /// Gives back what has been idle for long; says when more of it will have been.
-    fn shrink(&mut self, view: &View<'_>) -> Option<Timestamp> {
+    /// Gives back what has been idle for long in zones that are not in use any more; says when more of
+    /// it will have been.
+    fn shrink(&mut self, view: &View<'_>, is_over: impl Fn(ZoneId) -> bool) -> Option<Timestamp> {
         let mut next: Option<Timestamp> = None;
         for (zone, row) in view.zones.iter().enumerate() {
+            if !is_over(ZoneId::from_index(zone)) {
+                continue;
+            }
             for since in row.allocations.iter().filter_map(|held| held.idle_since) {
                 if since + IDLE <= view.now {
                     self.wanted[zone] = self.wanted[zone].saturating_sub(1);
@@ -240,12 +250,14 @@ impl Policy for WarmPool {
             zone_ids(view).any(|z| self.is_safe(z) && fits(view, shard, z))
         };
         let is_late = last.is_some_and(|last| last <= view.now) && ready.iter().all(can_be_safe);
-        let may_use = |zone| !is_late || self.is_safe(zone);
+        let is_safe = self.terms.is_safe.clone();
+        let may_use = |zone: ZoneId| !is_late || is_safe.get(zone.index()) == Some(&true);
         let unmet = room.pack(view, &ready, may_use, &mut decision);
         if unmet.is_empty() {
             self.stuck_since = None;
-            decision.wake = if ready.is_empty() { room.shrink(view) } else { None };
+            decision.wake = if ready.is_empty() { room.shrink(view, |_| true) } else { None };
         } else {
+            decision.wake = room.shrink(view, |zone| !may_use(zone));
             let patience = self.stuck_since.map(|since| since + PATIENCE);
             let is_stuck = patience.is_some_and(|over| over <= view.now);
             let allows_safe = !self.terms.uses_spot || is_late || is_stuck;
@@ -257,7 +269,8 @@ impl Policy for WarmPool {
                 self.stuck_since = None;
             } else {
                 let since = *self.stuck_since.get_or_insert(view.now);
-                decision.wake = Some(since + PATIENCE).filter(|&at| at > view.now);
+                let over = Some(since + PATIENCE).filter(|&at| at > view.now);
+                decision.wake = decision.wake.into_iter().chain(over).min();
             }
         }
         if !ready.is_empty() {

@@ -91,6 +91,12 @@ impl Contender {
         self == Self::OnDemand || self.is_rule()
     }
 
+    /// Whether each task gets an allocation of its own.
+    #[must_use]
+    pub(super) fn is_alone(self) -> bool {
+        matches!(self, Self::Reactive | Self::ReactiveNodes)
+    }
+
     /// Whether it uses capacity that can be taken away, and is neither the floor nor one that knows the
     /// future.
     #[must_use]
@@ -174,7 +180,9 @@ fn sliced(experiment: &Experiment) -> VirtualSite {
         let by_cpus = zone.node.cpus.0 / cpus.unwrap_or(1).max(1);
         let by_memory = zone.node.memory.0 / memory.unwrap_or(1).max(1);
         let parts = u64::from(by_cpus).min(by_memory).max(1) as u32;
-        zone.node.cpus = MilliCpus(zone.node.cpus.0 / parts);
+        // No more than that task takes, so that no other one finds room beside it.
+        let part = zone.node.cpus.0 / parts;
+        zone.node.cpus = MilliCpus(part.min(cpus.unwrap_or(part)).max(1));
         zone.node.memory = Bytes(zone.node.memory.0 / u64::from(parts));
         zone.available = zone.available.map(|count| count.saturating_mul(parts));
         zone.price = zone.price.map(|price| price / f64::from(parts));

@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use spec::Timestamp;
 
+use super::picture::{figure, ticks};
 use crate::outcome::{Bar, Holding, Outcome};
 
 /// A line per zone: `░` launching, `▒` held, `█` at work, `×` preempted.
@@ -85,6 +86,12 @@ impl Sheet {
         let (from, to) = bounds(outcome);
         let scale = (self.width - LEFT - RIGHT) / (to.0 - from.0).max(1) as f64;
         let x = |at: Timestamp| LEFT + (at.0 - from.0) as f64 * scale;
+        let hours = (to.0 - from.0) as f64 / 3.6e9;
+        for tick in ticks(hours) {
+            let at = LEFT + tick / hours.max(1e-9) * (self.width - LEFT - RIGHT);
+            self.small(at, self.y - 2.0, &format!("{} h", figure(tick)));
+        }
+        self.y += 4.0;
         let rows = rows(outcome, zones.len());
         let bars = by_allocation(outcome);
         let n_slots = outcome.timeline.iter().map(|bar| bar.slot).max().unwrap_or(0) + 1;

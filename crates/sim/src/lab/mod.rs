@@ -115,7 +115,9 @@ impl Experiment {
                 return self.play(kind, terms, start);
             }
         };
-        let workflow = Arc::clone(&self.workload.workflow);
+        let alike = if contender.is_alone() { self.workload.alike() } else { None };
+        let workload = alike.as_ref().unwrap_or(&self.workload);
+        let workflow = Arc::clone(&workload.workflow);
         let ranks = plan::rank::upward(&workflow, |task| self.workload.expected(task));
         let plan = nothing_placed(&workflow, order_by_rank(&workflow, &ranks));
         let options = Options {

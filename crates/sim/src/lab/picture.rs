@@ -22,7 +22,10 @@ pub struct Shown<'a> {
 const WIDTH: f64 = 1_000.0;
 const PLOT: (f64, f64) = (620.0, 300.0);
 const LEFT: f64 = 90.0;
-const COLORS: [&str; 6] = ["#2f6f9f", "#b5651d", "#3c7a3c", "#7a3c7a", "#8a8a2a", "#444444"];
+const COLORS: [&str; 9] = [
+    "#2f6f9f", "#b5651d", "#3c7a3c", "#7a3c7a", "#8a8a2a", "#444444", "#c0504d", "#2aa198",
+    "#e0a030",
+];
 
 /// An SVG document: medians of cost and makespan with their 5 to 95 % ranges, then the Gantt chart
 /// of one run of each.
@@ -58,13 +61,15 @@ fn plot(sheet: &mut Sheet, policies: &[Shown<'_>]) {
     };
     line(&mut sheet.out, (LEFT, top), (LEFT, top + PLOT.1), "#999");
     line(&mut sheet.out, (LEFT, top + PLOT.1), (LEFT + PLOT.0, top + PLOT.1), "#999");
-    for tick in 0..=4 {
-        let share = f64::from(tick) / 4.0;
-        sheet.label(x(share * cost) - 8.0, top + PLOT.1 + 14.0, &figure(share * cost));
-        sheet.label(40.0, y(share * hours * 3_600.0) + 4.0, &figure(share * hours));
+    for value in ticks(cost) {
+        sheet.label(x(value) - 8.0, top + PLOT.1 + 14.0, &figure(value));
+    }
+    for value in ticks(hours) {
+        sheet.label(54.0, y(value * 3_600.0) + 4.0, &figure(value));
     }
     sheet.label(LEFT + PLOT.0 - 30.0, top + PLOT.1 + 28.0, "cost");
     sheet.label(6.0, top + 8.0, "hours");
+    let mut beside = top + 14.0;
     for (policy, color) in policies.iter().zip(COLORS.iter().cycle()) {
         let at = (x(policy.cost.median), y(policy.makespan.median));
         line(&mut sheet.out, (x(policy.cost.low), at.1), (x(policy.cost.high), at.1), color);
@@ -79,16 +84,27 @@ fn plot(sheet: &mut Sheet, policies: &[Shown<'_>]) {
             "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"4\" fill=\"{color}\"/>",
             at.0, at.1
         );
-        sheet.label(at.0 + 7.0, at.1 - 6.0, policy.name);
+        // Names stand beside the plot, where they cannot lie upon each other.
+        let right = LEFT + PLOT.0 + 30.0;
+        sheet.box_at((right, beside - 8.0), (9.0, 9.0), color);
+        sheet.label(right + 16.0, beside, policy.name);
+        beside += 18.0;
     }
     sheet.y = top + PLOT.1 + 44.0;
 }
 
-/// A number with about three figures.
-fn figure(value: f64) -> String {
-    match value {
-        v if v >= 100.0 => format!("{v:.0}"),
-        v if v >= 10.0 => format!("{v:.1}"),
-        v => format!("{v:.2}"),
-    }
+/// From 0 up to this, in steps of 1, 2 or 5 times a power of ten, about five of them.
+pub(super) fn ticks(most: f64) -> Vec<f64> {
+    let rough = (most / 5.0).max(1e-9);
+    let power = 10_f64.powf(rough.log10().floor());
+    let times = [1.0, 2.0, 5.0, 10.0].into_iter().find(|times| times * power >= rough);
+    let step = times.unwrap_or(10.0) * power;
+    let n = (most / step).floor() as u32;
+    (0..=n).map(|i| f64::from(i) * step).collect()
+}
+
+/// As few figures as tell ticks apart.
+pub(super) fn figure(value: f64) -> String {
+    let rounded = (value * 1e4).round() / 1e4;
+    format!("{rounded}")
 }

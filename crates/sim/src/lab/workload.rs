@@ -11,7 +11,7 @@ use spec::csr::Csr;
 use spec::files::FileTable;
 use spec::template::{Per, Template};
 use spec::workflow::Input;
-use spec::{Bytes, Digest, Duration, FileId, TaskId, Workflow};
+use spec::{Bytes, Digest, Duration, FileId, Resources, TaskId, Workflow};
 
 /// A workflow and how large its files are.
 #[derive(Clone, Debug)]
@@ -52,6 +52,28 @@ impl Workload {
         let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
         let (workflow, sizes) = all.finish(name_of(&names))?;
         Ok(Self::with(Arc::new(workflow), sizes))
+    }
+
+    /// The same with tasks that all take as many cores as the largest, as whoever submits each in a slice of
+    /// its own has them; none where they do so anyway.
+    pub(super) fn alike(&self) -> Option<Self> {
+        let workflow = &self.workflow;
+        let cpus = |task| workflow.resources(task).cpus;
+        let most = workflow.tasks().map(cpus).max()?;
+        if workflow.tasks().all(|task| cpus(task) == most) {
+            return None;
+        }
+        let mut made = Ensemble::default();
+        made.add(0, workflow, 1.0);
+        for template in &mut made.templates {
+            let large = |resources: &Resources| Resources { cpus: most, ..resources.clone() };
+            template.resources = match &template.resources {
+                Per::Same(resources) => Per::Same(large(resources)),
+                Per::Each(rows) => Per::Each(rows.iter().map(large).collect()),
+            };
+        }
+        let (alike, _) = made.finish(workflow.name().to_owned()).ok()?;
+        Some(Self { workflow: Arc::new(alike), ..self.clone() })
     }
 
     fn with(workflow: Arc<Workflow>, sizes: Vec<Bytes>) -> Self {

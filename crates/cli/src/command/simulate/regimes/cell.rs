@@ -280,7 +280,7 @@ impl Played {
             plural(self.n_windows, "independent window", "independent windows"),
         );
         let late: Vec<String> = self.deadlines.iter().map(|d| format!("late at {d}")).collect();
-        let head = ["", "makespan", "cost", "lost", "launches"].map(str::to_owned);
+        let head = ["", "makespan", "cost", "lost core-h", "launches"].map(str::to_owned);
         let mut rows = vec![head.into_iter().chain(late).collect()];
         rows.extend(self.policies.iter().map(|policy| policy.cells(self.n_starts)));
         let bounds = &self.bounds;
@@ -312,7 +312,7 @@ impl PolicyFindings {
             name,
             self.makespan_seconds.text(&findings::span) + &unfinished,
             self.cost.text(&findings::money),
-            self.lost_core_seconds.text(&findings::core_hours),
+            self.lost_core_seconds.text(&|work| format!("{:.1}", work / 3_600.0)),
             self.allocations.text(&findings::whole),
         ];
         cells.extend(late);
