@@ -120,6 +120,29 @@ fn believed(zone: &Series, from: usize, t: usize) -> f64 {
     if up.is_nan() { 1.0 } else { (1.0 + steps * (1.0 - up)) / (1.0 + steps) }
 }
 
+/// Quantiles of what is free when it is all gone with a probability: the mixture of both cases.
+#[must_use]
+pub fn leave(levels: &[f64], free: &[f64], gone: f64) -> Vec<f64> {
+    if gone <= 0.0 {
+        return free.to_vec();
+    }
+    let at = |level: f64| {
+        let next = levels.partition_point(|&one| one < level);
+        match (next.checked_sub(1), levels.get(next)) {
+            (None, _) => free.first().copied().unwrap_or(0.0),
+            (Some(i), None) => free[i],
+            (Some(i), Some(&above)) => {
+                let share = (level - levels[i]) / (above - levels[i]);
+                free[i] + share * (free[next] - free[i])
+            }
+        }
+    };
+    let mixed = |&level: &f64| {
+        if level <= gone { 0.0 } else { at((level - gone) / (1.0 - gone)) }
+    };
+    levels.iter().map(mixed).collect()
+}
+
 impl Acting {
     /// Nothing is done.
     pub const NONE: Self = Self { takes: 0.0, frees: 0.0 };
@@ -216,6 +239,15 @@ mod tests {
         assert!(within.takes > 0.9 && beyond.frees > 0.9);
         assert!(beyond.on(-3.0, 4.0) > 1.0);
         assert!(drains.is_clouded(Kind::Up, 254, 4) && !drains.is_clouded(Kind::Up, 239, 4));
+    }
+
+    #[test]
+    fn what_is_left_is_nothing_as_often_as_it_is_gone() {
+        let (levels, free) = ([0.25, 0.5, 0.75], [10.0, 20.0, 30.0]);
+        assert_eq!(leave(&levels, &free, 0.0), free);
+        assert_eq!(leave(&levels, &free, 0.97), [0.0; 3]);
+        // The upper half of all cases is spread over the levels above one half.
+        assert_eq!(leave(&levels, &free, 0.5), [0.0, 0.0, 20.0]);
     }
 
     #[test]

@@ -221,6 +221,13 @@ impl Predictor {
         })
     }
 
+    /// Probability that a zone is taken away by a scheduled drain `k` steps from now.
+    #[must_use]
+    pub fn drained(&self, z: usize, k: usize) -> f64 {
+        let acting = |t| Some(self.inputs.of(z)?.drains.acting(&self.series[z], Kind::Up, t, k));
+        self.now().and_then(acting).map_or(0.0, |acting| f64::from(acting.takes))
+    }
+
     /// What made the forecasts.
     #[must_use]
     pub fn card(&self) -> ModelCard {

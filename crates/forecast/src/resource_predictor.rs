@@ -9,6 +9,7 @@ use spec::Timestamp;
 
 use crate::availability::{Availability, Free};
 use crate::covariates::Covariates;
+use crate::drain;
 use crate::forecast::Warning;
 use crate::free::{FreePredictor, Settings, levels};
 use crate::grid::Grid;
@@ -311,20 +312,25 @@ impl ResourcePredictor {
 
     fn free(&self, i: usize, amount: &Amount, horizon: Horizon) -> Option<Free> {
         let step = f64::from(self.material.step_seconds);
+        let levels: Vec<f64> = (0..levels::LEVELS).map(levels::level).collect();
         let each = horizon.steps().map(|minutes| {
             let k = (f64::from(minutes) * 60.0 / step).round().max(1.0) as usize;
             let used = self.free.quantiles(i, k)?;
             Some(match amount.capacity {
-                Some(all) => used.iter().rev().map(|used| all - used).collect(),
+                Some(all) => {
+                    let free: Vec<f64> = used.iter().rev().map(|used| all - used).collect();
+                    drain::leave(&levels, &free, self.predictor.drained(amount.zone, k))
+                }
                 None => used.to_vec(),
             })
         });
+        let each = each.collect::<Option<_>>()?;
         Some(Free {
             measure: amount.measure.to_string(),
             unit: amount.measure.unit().to_owned(),
             capacity: amount.capacity,
-            levels: (0..levels::LEVELS).map(levels::level).collect(),
-            quantiles: each.collect::<Option<_>>()?,
+            quantiles: each,
+            levels,
         })
     }
 }
@@ -332,6 +338,8 @@ impl ResourcePredictor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::{Axis, Kind, When};
+    use crate::local_clock::LocalClock;
     use crate::recording::Sample;
 
     const START: i64 = 1_700_000_000_000_000;
@@ -345,6 +353,27 @@ mod tests {
     fn day_and_night(i: usize) -> f64 {
         let is_day = (96..240).contains(&(i % 288));
         0.2 + 0.6 * f64::from(u8::from(is_day)) + 0.01 * (i % 7) as f64
+    }
+
+    #[test]
+    fn a_drain_that_is_scheduled_leaves_nothing_free_while_it_lasts() {
+        let cpu = recording(Measure::Cpu, (0..288 * 4).map(day_and_night));
+        let mut material = Material::of_recordings(&[cpu], Timestamp(i64::MAX), 300);
+        material.amounts[0].capacity = Some(8.0);
+        let axis = Axis { start: material.start.unwrap(), step_seconds: 300 };
+        let hour = |h: i64| axis.at(material.steps() as i64 - 1 + h * 12);
+        let event = When::Instants { from: hour(2), to: hour(3) };
+        let known =
+            Covariates::new(axis, LocalClock::utc()).with_events("w", Kind::Drain, &[event]);
+        material.ahead = vec![known];
+        let predictor = ResourcePredictor::learn(material, Learning::default().in_haste());
+        let made = predictor.predict_availability(Horizon::default()).unwrap();
+        let free = &made.zones[0].free[0].quantiles;
+        // 120 minutes ahead is the first step of the drain, 180 the first after it.
+        let highest = |minutes: usize| *free[minutes / 5 - 1].last().unwrap();
+        assert!(highest(115) > 0.0 && highest(180) > 0.0);
+        assert_eq!([highest(120), highest(175)], [0.0; 2]);
+        assert!(made.zones[0].up[23] < 0.05 && made.zones[0].up[36] > 0.5);
     }
 
     #[test]
