@@ -78,12 +78,12 @@ pub fn site() -> Value {
             "seed": about("where chance comes from", json!({"type": "integer", "minimum": 0})),
         })), &["region", "every", "lasts"]))),
         "calendars": about("name: events that are known ahead", map_of(object(fields(json!({
-            "from": about("an .ics file, relative to the project, or its address", text()),
+            "from": about("an .ics file, relative to this file, or its address", text()),
             "kind": about("holiday, drain (capacity goes away) or event; default: event", json!({"enum": CalendarKind::NAMES})),
             "zones": about("the zones that it is about; default: all", list_of(text())),
         })), &["from"]))),
         "feeds": about("name: an external series that may say something about capacity", map_of(object(fields(json!({
-            "from": about("a file of values (CSV, JSON lines), its address, or that of a Prometheus", text()),
+            "from": about("a file of values (CSV, JSON lines), relative to this file, its address, or that of a Prometheus", text()),
             "query": about("what the Prometheus is asked", text()),
             "known_ahead": about("whether values are known long before; default: false", json!({"type": "boolean"})),
             "lag": duration("how long after an instant its value is known; default: 0s"),

@@ -10,7 +10,7 @@ use crate::units::Duration;
 pub struct Calendar {
     /// The key under `calendars:`.
     pub name: String,
-    /// A file, relative to the project, or an address.
+    /// A file, relative to the site file, or an address.
     pub from: String,
     /// What its events are.
     pub kind: CalendarKind,
@@ -36,7 +36,7 @@ pub enum CalendarKind {
 pub struct Feed {
     /// The key under `feeds:`.
     pub name: String,
-    /// A file, relative to the project, or an address.
+    /// A file, relative to the site file, or an address.
     pub from: String,
     /// What a Prometheus at that address is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
