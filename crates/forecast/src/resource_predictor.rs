@@ -242,7 +242,11 @@ impl ResourcePredictor {
         let told = bare.clone().with_covariates(material.ahead.clone());
         let predictor = if material.ahead.is_empty() { bare } else { told.unwrap_or(bare) };
         let capacities: Vec<Option<f64>> = material.amounts.iter().map(|a| a.capacity).collect();
-        let free = FreePredictor::new(&capacities, Settings::new(step));
+        let bare = FreePredictor::new(&capacities, Settings::new(step));
+        let ahead = material.amounts.iter().filter_map(|amount| material.ahead.get(amount.zone));
+        let ahead: Vec<Covariates> = ahead.cloned().collect();
+        let told = bare.clone().with_covariates(ahead.clone());
+        let free = if ahead.is_empty() { bare } else { told.unwrap_or(bare) };
         Self { material, predictor, free }
     }
 
