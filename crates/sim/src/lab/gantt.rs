@@ -59,6 +59,10 @@ fn bounds(outcome: &Outcome) -> (Timestamp, Timestamp) {
 /// Above this many rows or bars, the rest is left out, and said to be.
 const ROWS_MAX: usize = 160;
 const BARS_MAX: usize = 20_000;
+/// From so many rows on, rows are thin.
+const ROWS_LONG: usize = 40;
+/// What the name of a zone needs.
+const LABEL_HEIGHT: f64 = 12.0;
 /// Gaps below this are not seen, in pixels.
 const GAP_LEAST: f64 = 0.3;
 /// Bars from this length on are told apart, in pixels.
@@ -95,11 +99,18 @@ impl Sheet {
         let rows = rows(outcome, zones.len());
         let bars = by_allocation(outcome);
         let n_slots = outcome.timeline.iter().map(|bar| bar.slot).max().unwrap_or(0) + 1;
-        let height = (f64::from(n_slots) * 3.0).clamp(8.0, 26.0);
+        let is_long = rows.len() > ROWS_LONG;
+        let (least, between) = if is_long { (3.0, 1.0) } else { (8.0, 3.0) };
+        let height = (f64::from(n_slots) * 3.0).clamp(least, 26.0);
+        let mut zone_from = self.y;
         let mut n_bars = 0;
         let mut last_zone = None;
         for row in rows.iter().take(ROWS_MAX) {
             if last_zone != Some(row.zone) {
+                if last_zone.is_some() {
+                    self.y = self.y.max(zone_from + LABEL_HEIGHT);
+                }
+                zone_from = self.y;
                 last_zone = Some(row.zone);
                 self.label(6.0, self.y + 9.0, &zones[row.zone]);
             }
@@ -114,7 +125,7 @@ impl Sheet {
                     self.rect((at - 1.0, at + 1.0), (-1.0, height + 2.0), "#b3261e");
                 }
             }
-            self.y += height + 3.0;
+            self.y += height + between;
         }
         if rows.len() > ROWS_MAX || n_bars > BARS_MAX {
             self.label(LEFT, self.y + 9.0, "and more, which is not shown");

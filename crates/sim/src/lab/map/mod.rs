@@ -182,7 +182,7 @@ pub fn edge(half_decades: i32) -> String {
     match half_decades {
         h if h >= 2 => format!("{value:.0}"),
         h if h >= 0 => format!("{value:.1}"),
-        h => format!("{value:.*}", (1 - h / 2) as usize),
+        h => format!("{value:.*}", ((1 - h) / 2) as usize),
     }
 }
 
@@ -277,7 +277,7 @@ mod tests {
         assert!(map.fields[1].is_even());
         let text = map.text();
         assert!(text.contains("-20..+40-") && text.contains("+1="), "{text}");
-        assert!(text.contains("0.010") && text.contains("1.0"), "{text}");
+        assert!(text.contains("0.01 ") && text.contains("1.0"), "{text}");
     }
 
     #[test]

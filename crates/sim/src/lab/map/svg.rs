@@ -27,9 +27,11 @@ pub fn svg(title: &str, maps: &[Map]) -> String {
         sheet.y = bottom + 22.0;
     }
     for line in [
-        "Across: how long the task is in which a core-second lies on average; up: how long a launch is; both in mean up-runs of the zones.",
-        "A field shows the median gain of its cells, below the least and the most, and how many there are. Green: won. Red: lost. Grey: nothing is sure.",
-        "Red corner: a cell in it is surely lost. Bar at the left: later than the reference in some cell.",
+        "Across: how long the task is in which a core-second lies on average. Up: how long a launch is.",
+        "Both are in mean up-runs of the zones.",
+        "A field shows the median gain of its cells; below, the least and the most, and how many there are.",
+        "Green: won. Red: lost. Grey: nothing is sure. Red corner: a cell in it is surely lost.",
+        "Bar at the left: later than the reference in some cell.",
     ] {
         sheet.label(6.0, sheet.y, line);
         sheet.y += 15.0;
