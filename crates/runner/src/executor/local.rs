@@ -110,6 +110,13 @@ impl LocalExecutor {
 
 impl Executor for LocalExecutor {
     fn allocate(&mut self, allocation: AllocationId, capacity: &Resources) -> Result<(), Error> {
+        // Power went, and with it the records of an allocation of this number: what its keeper has
+        // left must not be taken for news of this one.
+        if self.run_dir.allocation(allocation).progress().exists() {
+            let (cause, not_started) = (LossCause::MachineRestarted, Vec::new());
+            (self.observe)(vec![Observation::AllocationLost { allocation, cause, not_started }]);
+            return Ok(());
+        }
         let spawned = self.spawn_keeper(allocation, capacity);
         let (dir, orders, child) = spawned.map_err(|source| Error::Spawn { allocation, source })?;
         self.orders.insert(allocation, orders);
@@ -334,5 +341,40 @@ impl Watch {
         }
         let ordered = self.ordered().into_iter();
         ordered.filter(|attempt| !self.announced.contains(attempt)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn what_a_forgotten_allocation_left_is_not_taken_for_news_of_one_of_its_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = RunDir::new(dir.path().join("run"));
+        let forgotten = run_dir.allocation(AllocationId(1));
+        std::fs::create_dir_all(forgotten.path()).unwrap();
+        std::fs::write(forgotten.progress(), "what a keeper said before power went\n").unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&seen);
+        let observe: Observe = Arc::new(move |more| told.lock().unwrap().extend(more));
+        let give_up: GiveUp = Arc::new(|error| panic!("{error}"));
+        let mut executor = LocalExecutor::new(
+            run_dir,
+            dir.path().to_owned(),
+            Epoch(2),
+            PathBuf::from("/bin/false"),
+            None,
+            (observe, give_up),
+        );
+        executor.allocate(AllocationId(1), &Resources::default()).unwrap();
+        let lost = Observation::AllocationLost {
+            allocation: AllocationId(1),
+            cause: LossCause::MachineRestarted,
+            not_started: Vec::new(),
+        };
+        assert_eq!(*seen.lock().unwrap(), [lost]);
     }
 }
