@@ -416,6 +416,7 @@ Examples:
   foreshard forecast backtest traces --emit f.jsonl       also each forecast, a line each
   foreshard forecast backtest traces --svg kept.svg       reliability diagrams: did 70 % come true 70 times in 100
   foreshard forecast backtest traces --json
+  foreshard forecast backtest --site site.yaml            this project's zones, and what each input was worth
   foreshard forecast backtest usage                       every column of the tables (CSV) below
 
 A trace is a JSON file of one zone, {\"metadata\": {\"gap_seconds\": 300}, \"data\": [1, 1, 0]}: how many
@@ -423,11 +424,19 @@ instances were up at each step, null where that is not known. The traces of a fo
 together. Its first 60 % is only learned from; then every 15 minutes is forecast, sample by sample.
 
 A table of amounts (cpu, memory, network, disk; used or free) has a column of times and one named
-`value`, or a column for each series. Each is forecast by itself, its mean over each hour.")]
+`value`, or a column for each series. Each is forecast by itself, its mean over each hour.
+
+With a site file, hours by a zone's clock, calendars, feeds and runs that recur are inputs; the past is
+replayed once more without each, and whether each helped is told.")]
 pub(crate) struct ForecastBacktest {
-    /// A folder of traces or tables, or one with such folders below it
+    /// A folder of traces or tables, or one with such folders below it; default: the history of the project
     #[arg(value_name = "ROOT")]
-    pub(crate) root: PathBuf,
+    pub(crate) root: Option<PathBuf>,
+    /// A site file: what it says is known ahead, and what each such input was worth
+    #[arg(long, value_name = "FILE", conflicts_with = "root")]
+    pub(crate) site: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) project: ProjectChoice,
     /// Write every forecast of availability to this file, as a line of JSON each
     #[arg(long, value_name = "FILE")]
     pub(crate) emit: Option<PathBuf>,

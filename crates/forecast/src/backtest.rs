@@ -48,6 +48,8 @@ pub struct Row {
     pub target: Target,
     /// The probability.
     pub p: f64,
+    /// Whether it came true.
+    pub came_true: bool,
 }
 
 /// A forecaster's scores on one target, one for each zone.
@@ -243,7 +245,7 @@ impl<'a> Tester<'a> {
                 let curve = if target.kind == Kind::Up { &up } else { &survival };
                 let point = curve.points().iter().find(|point| point.0 == target.minutes);
                 let Some(&(_, p)) = point else { continue };
-                self.rows.push(Row { zone: z, origin: t, target, p });
+                self.rows.push(Row { zone: z, origin: t, target, p, came_true: label });
                 let naive = view.naive(target).unwrap_or_default();
                 let persistence = f64::from(u8::from(view.is_up().unwrap_or(false)));
                 let said = [p, self.references[i][z], persistence]

@@ -36,6 +36,8 @@ enum Source {
     Events(Kind, Spans),
     Regressor(Regressor),
     Runs(Vec<Rhythms>),
+    /// Something of which nothing is known here, with the columns it has elsewhere.
+    Silent(&'static [&'static str]),
 }
 
 /// What was known of recurring runs from a step on.
@@ -158,6 +160,17 @@ impl Covariates {
         left
     }
 
+    /// The same inputs, of which nothing is known: for a zone that nobody says anything about, beside
+    /// zones with these.
+    #[must_use]
+    pub fn silent(&self) -> Self {
+        let mut silent = self.clone();
+        for input in &mut silent.inputs {
+            input.source = Source::Silent(columns_of(&input.source));
+        }
+        silent
+    }
+
     /// The calendars, by name, each with the steps at which an event of it is under way.
     pub fn events(&self) -> impl Iterator<Item = (&str, &Spans)> {
         self.inputs.iter().filter_map(|input| match &input.source {
@@ -203,6 +216,7 @@ impl Covariates {
                     row.extend([is_at(origin + k), is_at(origin), spans.share(origin, origin + k)]);
                 }
                 Source::Regressor(regressor) => row.extend(regressor.row(origin, k)),
+                Source::Silent(columns) => row.extend(columns.iter().map(|_| f32::NAN)),
                 Source::Runs(rhythms) => {
                     row.extend(self.run_row(axis, patterns_at(rhythms, origin), origin, k));
                 }
@@ -304,6 +318,7 @@ fn columns_of(source: &Source) -> &'static [&'static str] {
         Source::Events(..) => &EVENT_COLUMNS,
         Source::Regressor(regressor) => regressor.columns(),
         Source::Runs(_) => &RUN_COLUMNS,
+        Source::Silent(columns) => columns,
     }
 }
 
@@ -346,6 +361,16 @@ mod tests {
         assert_eq!(left.inputs().collect::<Vec<_>>(), ["clock", "load"]);
         let (all, left) = (all.row(0, 6), left.row(0, 6));
         assert_eq!([&all[..12], &all[15..]].concat(), left);
+    }
+
+    #[test]
+    fn a_silent_zone_has_the_columns_of_the_others_and_knows_nothing() {
+        let (all, silent) = (covariates(), covariates().silent());
+        assert_eq!(silent.columns(), all.columns());
+        let row = silent.row(0, 6);
+        assert!(row.len() == all.columns().len() && row.iter().all(|value| value.is_nan()));
+        assert_eq!((silent.hour(3), silent.events().count()), (None, 0));
+        assert_eq!(silent.without("public").columns(), all.without("public").columns());
     }
 
     #[test]

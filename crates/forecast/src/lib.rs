@@ -53,6 +53,7 @@ pub mod trace;
 pub mod track;
 pub mod unit_change;
 pub mod wait;
+pub mod worth;
 
 pub use availability::Availability;
 pub use covariates::Covariates;

@@ -32,6 +32,31 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
+impl Loaded {
+    /// Of zones by name, in this order: they may be others than the site's. One that the site does
+    /// not know is a warning, and nothing is known of it.
+    #[must_use]
+    pub fn of_zones<'a>(mut self, site: &Site, names: impl Iterator<Item = &'a str>) -> Self {
+        let mut unknown = Vec::new();
+        let zone = |name: &'a str| {
+            let number = site.zones.iter().position(|zone| zone.name == name);
+            let known = number.and_then(|number| self.zones.get(number)).cloned();
+            known.or_else(|| {
+                unknown.push(format!("`{name}`"));
+                self.zones.first().map(Covariates::silent)
+            })
+        };
+        let zones: Vec<Covariates> = names.filter_map(zone).collect();
+        if !unknown.is_empty() {
+            let unknown = unknown.join(", ");
+            self.warnings
+                .push(format!("not in the site file, so nothing is known ahead: {unknown}"));
+        }
+        self.zones = zones;
+        self
+    }
+}
+
 /// Reads what a site says is known ahead about the steps of `axis` up to `until`, with a clock as
 /// an input and the runs that the project's own history holds. Names of files are relative to
 /// `folder`.
@@ -205,13 +230,17 @@ mod tests {
     const START: Timestamp = Timestamp(1_774_224_000_000_000);
     const AXIS: Axis = Axis { start: START, step_seconds: 3600 };
 
-    fn loaded(folder: &Path, more: &str) -> Loaded {
+    fn site(more: &str) -> Site {
         let text = format!(
             "foreshard: 1\nzones:\n  a: {{time_zone: Europe/Berlin, pools: {{p: {{cpus: 1, memory: 1GiB}}}}}}\n  \
              b: {{pools: {{p: {{cpus: 1, memory: 1GiB}}}}}}\n{more}"
         );
         let (site, diagnostics) = spec::site_file::parse(&Source::new("site.yaml", text));
-        let site = site.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+        site.unwrap_or_else(|| panic!("{diagnostics:#?}"))
+    }
+
+    fn loaded(folder: &Path, more: &str) -> Loaded {
+        let site = site(more);
         let until = Timestamp(START.0 + 30 * 86_400_000_000);
         let limits = Limits { timeout: std::time::Duration::from_millis(300), ..Limits::default() };
         load(&site, folder, AXIS, until, &[], limits)
@@ -237,6 +266,21 @@ mod tests {
         assert_eq!(b.drains().all(), []);
         let load = |zone: &Covariates| zone.row(0, 1)[15];
         assert!(load(a).is_nan() && load(b) == 2.5);
+    }
+
+    #[test]
+    fn a_zone_that_the_site_does_not_know_is_a_warning_and_has_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = site("");
+        let until = Timestamp(START.0 + 86_400_000_000);
+        let loaded = load(&site, folder.path(), AXIS, until, &[], Limits::default());
+        let zones = loaded.clone().of_zones(&site, ["far", "b", "a"].into_iter());
+        assert_eq!(zones.warnings, ["not in the site file, so nothing is known ahead: `far`"]);
+        let rows =
+            |zones: &Loaded| zones.zones.iter().map(|zone| zone.row(0, 1)).collect::<Vec<_>>();
+        let (rows, before) = (rows(&zones), rows(&loaded));
+        assert_eq!(rows[1..], [before[1].clone(), before[0].clone()]);
+        assert!(rows[0].len() == rows[1].len() && rows[0].iter().all(|value| value.is_nan()));
     }
 
     #[test]

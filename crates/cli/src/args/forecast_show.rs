@@ -15,6 +15,7 @@ Examples:
   foreshard forecast show traces                     every folder of traces below
   foreshard forecast show traces --at 20d            as if 20 days of them were known, and no more
   foreshard forecast show --zone desk --svg out.svg  fan charts, as a picture
+  foreshard forecast show --site site.yaml --without runs
   foreshard forecast show --json                     `foreshard schema forecast` describes it
 
 `up in` is the chance that a zone can start and keep work at that moment, `stays up for` that a zone
@@ -36,6 +37,9 @@ pub(crate) struct ForecastShow {
     /// A site file: its calendars, feeds and time zones are known ahead, too, and so are runs that recur
     #[arg(long, value_name = "FILE", conflicts_with = "root")]
     pub(crate) site: Option<PathBuf>,
+    /// Leave out an input: clock, runs, or a calendar or feed by its name. Can be given several times
+    #[arg(long, value_name = "INPUT", requires = "site")]
+    pub(crate) without: Vec<String>,
     /// The seed of the joint futures
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,

@@ -180,3 +180,79 @@ fn what_a_project_measured_is_forecast_with_its_calendar_and_the_forecast_is_kep
         (&"cpu".into(), Some(288))
     );
 }
+
+/// The hour of each day of March from which a zone is down for three hours: no rhythm, but announced.
+fn hour_of_works(day: u32) -> u32 {
+    day * day * 7 % 20
+}
+
+/// Eight days of a zone every five minutes; it is down during works.
+fn measured_with_works() -> String {
+    let mut text = String::from("time,value\n");
+    for i in 0..8 * 288 {
+        let (day, minute) = (1 + i / 288, i % 288 * 5);
+        let works = hour_of_works(day) * 60;
+        let is_up = u8::from(!(works..works + 180).contains(&minute));
+        let (hour, minute) = (minute / 60, minute % 60);
+        text += &format!("2026-03-{day:02}T{hour:02}:{minute:02}:00Z,{is_up}\n");
+    }
+    text
+}
+
+fn works() -> String {
+    let event = |day: u32| {
+        let (from, to) = (hour_of_works(day), hour_of_works(day) + 3);
+        format!(
+            "BEGIN:VEVENT\r\nUID:{day}\r\nDTSTAMP:20260301T000000Z\r\n\
+             DTSTART:202603{day:02}T{from:02}0000Z\r\nDTEND:202603{day:02}T{to:02}0000Z\r\nEND:VEVENT\r\n"
+        )
+    };
+    let events: String = (1..=9).map(event).collect();
+    format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{events}END:VCALENDAR\r\n")
+}
+
+const SITE_WITH_WORKS: &str = "foreshard: 1\nzones:\n  \
+    north: {backend: local, pools: {main: {cpus: 8, memory: 8GiB}}}\n\
+    calendars:\n  works: {from: works.ics, kind: drain}\n";
+
+#[test]
+fn an_input_that_helped_is_named_by_a_backtest_and_can_be_left_out_of_a_forecast() {
+    let stage = Stage::with(&[("measured.csv", &measured_with_works()), ("works.ics", &works())]);
+    stage.write("site.yaml", SITE_WITH_WORKS);
+    let import = |zone: &str| {
+        let words = ["history", "import", "measured.csv", "--measure", "up", "--zone", zone];
+        stage.foreshard(&words).ends(0);
+    };
+    import("north");
+    let words = ["forecast", "backtest", "--site", "site.yaml"];
+    let told = stage.foreshard(&words).ends(0).prints("up throughout the horizon");
+    let is_told = |line: &&str| line.starts_with("calendar works: Brier 0.");
+    let lines: Vec<&str> = told.out.lines().filter(is_told).collect();
+    assert!(lines.len() == 2 && lines.iter().all(|line| line.ends_with(": helped")), "{lines:?}");
+    let json = stage.foreshard(&[&words[..], &["--json"]].concat()).ends(0).json();
+    let entries = json.as_array().expect("it prints a list");
+    let of_a_day = |input: &str| {
+        let is_it = |entry: &&serde_json::Value| {
+            entry["kind"] == "input" && entry["input"] == input && entry["horizon_min"] == 1440
+        };
+        entries.iter().find(is_it).expect("it is there")
+    };
+    let brier = |input, which| of_a_day(input)[which].as_f64().expect("it is a number");
+    assert!(brier("works", "brier_with") < 0.7 * brier("works", "brier_without"));
+    assert_eq!(brier("works", "brier_with"), brier("clock", "brier_with"));
+    assert_eq!(of_a_day("works")["verdict"], "helped");
+
+    // A zone that the site does not know keeps none of the others from knowing.
+    import("south");
+    let up = |more: &[&str]| {
+        let words = ["forecast", "show", "--site", "site.yaml", "--json"];
+        let told = stage.foreshard(&[&words[..], more].concat()).ends(0);
+        let json = told.says("nothing is known ahead: `south`").json();
+        // Half past eight on the ninth, amid works.
+        [0, 1].map(|zone| json[0]["zones"][zone]["up"][101].as_f64().expect("it is a number"))
+    };
+    let ([north, south], [blind, _]) = (up(&[]), up(&["--without", "works", "--without", "clock"]));
+    assert!(north < 0.3 && south > 0.5 && blind > 0.5, "{north} {south} {blind}");
+    let words = ["forecast", "show", "--site", "site.yaml", "--without", "weather"];
+    stage.foreshard(&words).ends(2).says("there is no input `weather`").says("clock, runs, works");
+}

@@ -1,4 +1,5 @@
-//! `foreshard forecast backtest`: recorded availability and amounts replayed, folder by folder.
+//! `foreshard forecast backtest`: recorded availability and amounts replayed, folder by folder, or what a
+//! project measured, with all that is known ahead and without each input.
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -7,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use forecast::backtest::{Folder, Outcome, run, targets};
-use forecast::target::{Kind, Target};
-use forecast::{Learning, Zone, trace};
+use forecast::backtest::{Error, Folder, Outcome, run_knowing, targets};
+use forecast::target::Kind;
+use forecast::trace::{self, Trace};
+use forecast::{Covariates, Learning, Material, Zone};
 
-use super::{amounts, scores};
+use super::{amounts, inputs, scores, source};
 use crate::args::ForecastBacktest;
 use crate::exit_code::Code;
 use crate::failure::Failure;
@@ -20,39 +22,108 @@ use crate::screen::Screen;
 /// The deepest that folders of traces are looked for.
 const DEPTH_MAX: usize = 8;
 
-/// Replays every folder below the root and prints scores.
+/// A folder, and what is known ahead of its zones.
+pub(super) struct Subject {
+    /// What was recorded.
+    pub(super) folder: Folder,
+    /// Of each zone, in order.
+    pub(super) ahead: Vec<Covariates>,
+}
+
+/// One replay.
+struct Job<'a> {
+    subject: &'a Subject,
+    kind: Kind,
+    /// The input that is left out.
+    without: Option<String>,
+}
+
+/// Replays every folder below the root, or what a project measured, and prints scores.
 ///
 /// # Errors
 /// There are neither traces nor tables, one cannot be read, or the forecasts cannot be written.
 pub(crate) fn backtest(args: &ForecastBacktest, screen: Screen) -> Result<Code, Failure> {
-    let amounts = amounts::test(&files(&args.root, "csv")?, args.step)?;
-    let is_bare = files(&args.root, "json")?.is_empty() && !amounts.is_empty();
-    let folders = if is_bare { Vec::new() } else { read(&args.root)? };
-    let parts: Vec<(usize, Kind)> = (0..folders.len())
-        .flat_map(|folder| [(folder, Kind::Up), (folder, Kind::Survival)])
-        .collect();
-    let outcomes = test_all(&folders, &parts)?;
+    let (subjects, amounts) = match &args.root {
+        Some(root) => recorded(root, args)?,
+        None => (vec![measured(args, screen)?], Vec::new()),
+    };
+    let jobs: Vec<Job<'_>> = subjects.iter().flat_map(jobs).collect();
+    let outcomes = test_all(&jobs)?;
+    let (parts, inputs) = parts(&jobs, &outcomes);
     if let Some(path) = &args.emit {
-        emit(path, &folders, &parts, &outcomes)?;
+        emit(path, &parts)?;
     }
-    let tested: Vec<scores::Part<'_>> = parts
-        .iter()
-        .zip(&outcomes)
-        .map(|(&(folder, kind), outcome)| scores::Part { folder: &folders[folder], kind, outcome })
-        .collect();
     if let Some(path) = &args.svg {
-        let text = scores::diagrams(&tested);
+        let text = scores::diagrams(&parts);
         std::fs::write(path, text).map_err(|error| Failure::io("write", path, &error))?;
     }
     if args.json {
-        let odds = scores::values(&tested).into_iter().map(Entry::Odds);
+        let odds = scores::values(&parts).into_iter().map(Entry::Odds);
+        let inputs = inputs::values(&inputs).into_iter().map(Entry::Input);
         let amounts = amounts::values(&amounts).into_iter().map(Entry::Amount);
-        screen.print_json(&odds.chain(amounts).collect::<Vec<_>>())?;
+        screen.print_json(&odds.chain(inputs).chain(amounts).collect::<Vec<_>>())?;
     } else {
-        let odds = if is_bare { String::new() } else { scores::text(&tested, screen) };
-        screen.print(&(odds + &amounts::text(&amounts, screen)))?;
+        let odds = if subjects.is_empty() { String::new() } else { scores::text(&parts, screen) };
+        let inputs = inputs::text(&inputs, screen);
+        screen.print(&(odds + &inputs + &amounts::text(&amounts, screen)))?;
     }
     Ok(Code::Succeeded)
+}
+
+/// What is below a folder.
+fn recorded(
+    root: &Path,
+    args: &ForecastBacktest,
+) -> Result<(Vec<Subject>, Vec<amounts::Tested>), Failure> {
+    let amounts = amounts::test(&files(root, "csv")?, args.step)?;
+    if files(root, "json")?.is_empty() && !amounts.is_empty() {
+        return Ok((Vec::new(), amounts));
+    }
+    let bare = |folder: Folder| {
+        let ahead = vec![Covariates::none(); folder.zones.len()];
+        Subject { folder, ahead }
+    };
+    Ok((read(root)?.into_iter().map(bare).collect(), amounts))
+}
+
+/// What a project measured, with what its site says is known ahead.
+fn measured(args: &ForecastBacktest, screen: Screen) -> Result<Subject, Failure> {
+    let (name, mut material) = source::history(&args.project)?;
+    if let Some(path) = &args.site {
+        let site = source::Site { path, project: &args.project, without: &[] };
+        source::know_ahead(site, &mut material, 0, screen)?;
+    }
+    let Material { zones, up, step_seconds, mut ahead, .. } = material;
+    ahead.resize(zones.len(), Covariates::none());
+    let traces = up.into_iter().map(|samples| Trace { step_seconds, samples }).collect();
+    Ok(Subject { folder: Folder { name, zones, traces }, ahead })
+}
+
+/// Each statement with all inputs, and then without each.
+fn jobs(subject: &Subject) -> Vec<Job<'_>> {
+    let inputs = subject.ahead.first().into_iter().flat_map(Covariates::inputs);
+    let withouts: Vec<Option<String>> =
+        std::iter::once(None).chain(inputs.map(|name| Some(name.to_owned()))).collect();
+    let job = |kind| withouts.iter().cloned().map(move |without| Job { subject, kind, without });
+    [Kind::Up, Kind::Survival].into_iter().flat_map(job).collect()
+}
+
+/// What is scored, and what inputs are judged by.
+fn parts<'a>(
+    jobs: &'a [Job<'a>],
+    outcomes: &'a [Outcome],
+) -> (Vec<scores::Part<'a>>, Vec<inputs::Part<'a>>) {
+    let (mut parts, mut inputs) = (Vec::<scores::Part<'a>>::new(), Vec::new());
+    for (&Job { subject, kind, ref without }, outcome) in jobs.iter().zip(outcomes) {
+        match (without, parts.last()) {
+            (Some(input), Some(whole)) => {
+                let with = whole.outcome;
+                inputs.push(inputs::Part { subject, kind, input, with, without: outcome });
+            }
+            _ => parts.push(scores::Part { folder: &subject.folder, kind, outcome }),
+        }
+    }
+    (parts, inputs)
 }
 
 /// What `--json` lists.
@@ -60,27 +131,28 @@ pub(crate) fn backtest(args: &ForecastBacktest, screen: Screen) -> Result<Code, 
 #[serde(untagged)]
 enum Entry {
     Odds(scores::Value),
+    Input(inputs::Value),
     Amount(amounts::Value),
 }
 
-/// Tests each part, the longest first, on as many threads as there are cpus; the order of what
-/// comes back is that of the parts.
-fn test_all(folders: &[Folder], parts: &[(usize, Kind)]) -> Result<Vec<Outcome>, Failure> {
-    let size = |&(folder, kind): &(usize, Kind)| {
-        let samples: usize = folders[folder].traces.iter().map(|trace| trace.samples.len()).sum();
-        samples * if kind == Kind::Up { 2 } else { 1 }
+/// Does each job, the longest first, on as many threads as there are cpus; the order of what comes
+/// back is that of the jobs.
+fn test_all(jobs: &[Job<'_>]) -> Result<Vec<Outcome>, Failure> {
+    let size = |job: &Job<'_>| {
+        let samples: usize =
+            job.subject.folder.traces.iter().map(|trace| trace.samples.len()).sum();
+        samples * if job.kind == Kind::Up { 2 } else { 1 }
     };
-    let mut order: Vec<usize> = (0..parts.len()).collect();
-    order.sort_by_key(|&i| std::cmp::Reverse(size(&parts[i])));
+    let mut order: Vec<usize> = (0..jobs.len()).collect();
+    order.sort_by_key(|&i| std::cmp::Reverse(size(&jobs[i])));
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     std::thread::scope(|scope| {
-        for _ in 0..threads.min(parts.len()) {
+        for _ in 0..threads.min(jobs.len()) {
             scope.spawn(|| {
                 while let Some(&i) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let (folder, kind) = parts[i];
-                    let outcome = run(&folders[folder], &targets(kind), &Learning::default());
+                    let outcome = test(&jobs[i]);
                     done.lock().expect("no thread panicked").insert(i, outcome);
                 }
             });
@@ -91,25 +163,24 @@ fn test_all(folders: &[Folder], parts: &[(usize, Kind)]) -> Result<Vec<Outcome>,
     outcomes.map_err(|error| Failure::of(Code::Invalid, &error))
 }
 
-fn emit(
-    path: &Path,
-    folders: &[Folder],
-    parts: &[(usize, Kind)],
-    outcomes: &[Outcome],
-) -> Result<(), Failure> {
+fn test(job: &Job<'_>) -> Result<Outcome, Error> {
+    let left = |zone: &Covariates| match &job.without {
+        Some(input) => zone.without(input),
+        None => zone.clone(),
+    };
+    let ahead: Vec<Covariates> = job.subject.ahead.iter().map(left).collect();
+    run_knowing(&job.subject.folder, &targets(job.kind), &Learning::default(), &ahead)
+}
+
+fn emit(path: &Path, parts: &[scores::Part<'_>]) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::io("write", path, &error);
     let mut out = BufWriter::new(std::fs::File::create(path).map_err(failed)?);
-    for (&(folder, _), outcome) in parts.iter().zip(outcomes) {
-        let folder = &folders[folder];
+    for scores::Part { folder, kind, outcome } in parts {
         let name = serde_json::Value::from(folder.name.as_str());
+        let key = scores::key(*kind);
         for row in &outcome.rows {
             let zone = serde_json::Value::from(folder.zones[row.zone].name.as_str());
-            let Target { kind, minutes } = row.target;
-            let key = match kind {
-                Kind::Up => "p_available",
-                Kind::Survival => "p_survive",
-            };
-            let (origin, p) = (row.origin, row.p);
+            let (origin, minutes, p) = (row.origin, row.target.minutes, row.p);
             writeln!(
                 out,
                 r#"{{"folder":{name},"zone":{zone},"origin":{origin},"horizon_min":{minutes},"{key}":{p:.6}}}"#

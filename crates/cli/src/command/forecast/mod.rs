@@ -2,6 +2,7 @@
 
 mod amounts;
 mod backtest;
+mod inputs;
 mod scores;
 mod show;
 mod source;

@@ -110,7 +110,8 @@ fn value(part: &Part<'_>, cell: &Cell) -> Value {
     }
 }
 
-fn key(kind: Kind) -> &'static str {
+/// What a statement is called in files.
+pub(super) fn key(kind: Kind) -> &'static str {
     match kind {
         Kind::Up => "p_available",
         Kind::Survival => "p_survive",
@@ -167,6 +168,14 @@ pub(crate) fn diagrams(parts: &[Part<'_>]) -> String {
     outlook::reliability("How forecasts kept their word", &drawn.collect::<Vec<_>>())
 }
 
+/// What a statement says.
+pub(super) fn title(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Up => "up at the end of the horizon",
+        Kind::Survival => "up throughout the horizon, if up now",
+    }
+}
+
 /// Tables for people.
 pub(crate) fn text(parts: &[Part<'_>], screen: Screen) -> String {
     let mut text = String::new();
@@ -175,10 +184,7 @@ pub(crate) fn text(parts: &[Part<'_>], screen: Screen) -> String {
         if targets.is_empty() {
             continue;
         }
-        let title = match part.kind {
-            Kind::Up => "up at the end of the horizon",
-            Kind::Survival => "up throughout the horizon, if up now",
-        };
+        let title = title(part.kind);
         let name = screen.datum(Tone::Strong, &part.folder.name);
         text += &format!("{name}: {title}\n\n");
         text += &briers(part, &targets, screen);

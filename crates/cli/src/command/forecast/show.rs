@@ -22,8 +22,9 @@ pub(crate) fn show(args: &ForecastShow, screen: Screen) -> Result<Code, Failure>
     let horizon = horizon(args.horizon)?;
     let mut outlooks = Vec::new();
     for (name, mut material) in source::read(args)? {
-        if let Some(site) = &args.site {
-            source::know_ahead(args, site, &mut material, horizon, screen)?;
+        if let Some(path) = &args.site {
+            let site = source::Site { path, project: &args.project, without: &args.without };
+            source::know_ahead(site, &mut material, horizon.minutes, screen)?;
         }
         let predictor = ResourcePredictor::learn(material, Learning::default().in_haste());
         outlooks.push(outlook(name, &predictor, horizon, args)?);

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use forecast::calendar::Axis;
-use forecast::{Availability, Horizon, Material};
+use forecast::covariates;
+use forecast::{Availability, Covariates, Material};
 use journal::history::History;
 use observe::feed::Limits;
 use observe::{ahead, past, time};
@@ -11,7 +12,7 @@ use runner::run_dir::Project;
 use spec::{Duration, Timestamp};
 
 use super::backtest;
-use crate::args::ForecastShow;
+use crate::args::{ForecastShow, ProjectChoice};
 use crate::exit_code::Code;
 use crate::failure::Failure;
 use crate::screen::{Screen, Tone};
@@ -31,11 +32,23 @@ pub(super) fn read(args: &ForecastShow) -> Result<Vec<(String, Material)>, Failu
         Some(root) => traces(root, args.at.as_deref()),
         None => {
             let project = past_run::home(&args.project)?;
-            let name = project.root().file_name().unwrap_or(project.root().as_os_str());
-            let name = name.to_string_lossy().into_owned();
-            Ok(vec![(name, measured(&project, args.at.as_deref())?)])
+            Ok(vec![(name(&project), measured(&project, args.at.as_deref())?)])
         }
     }
+}
+
+/// What a project measured, by its name.
+///
+/// # Errors
+/// There is nothing, or it cannot be read.
+pub(super) fn history(choice: &ProjectChoice) -> Result<(String, Material), Failure> {
+    let project = past_run::home(choice)?;
+    Ok((name(&project), measured(&project, None)?))
+}
+
+fn name(project: &Project) -> String {
+    let name = project.root().file_name().unwrap_or(project.root().as_os_str());
+    name.to_string_lossy().into_owned()
 }
 
 /// Keeps a forecast with its model card in the project, for whoever asks what was said last.
@@ -50,39 +63,54 @@ pub(super) fn remember(args: &ForecastShow, made: &Availability) -> Result<(), F
     write.map_err(|error| Failure::io("write", &path, &error))
 }
 
-/// Adds what a site says is known ahead; what cannot be used is said.
+/// What is told about a project besides what was measured.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'a> {
+    /// The site file.
+    pub(super) path: &'a Path,
+    /// The project, whose runs may recur.
+    pub(super) project: &'a ProjectChoice,
+    /// Inputs that are left out.
+    pub(super) without: &'a [String],
+}
+
+/// Adds what a site says is known ahead up to so many minutes from now; what cannot be used is said.
 ///
 /// # Errors
-/// The site file cannot be read.
+/// The site file cannot be read, or it has no such input as is to be left out.
 pub(super) fn know_ahead(
-    args: &ForecastShow,
-    path: &Path,
+    told: Site<'_>,
     material: &mut Material,
-    horizon: Horizon,
+    minutes: u32,
     screen: Screen,
 ) -> Result<(), Failure> {
-    let site = site::read(path, screen)?;
+    let site = site::read(told.path, screen)?;
+    are_inputs(&site, told.without)?;
     let (Some(start), Some(now)) = (material.start, material.now()) else { return Ok(()) };
-    let project = past_run::home(&args.project)?;
-    let until = now + Duration::from_secs(u64::from(horizon.minutes) * 60 + 86_400);
+    let project = past_run::home(told.project)?;
+    let until = now + Duration::from_secs(u64::from(minutes) * 60 + 86_400);
     let axis = Axis { start, step_seconds: material.step_seconds };
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let folder = told.path.parent().unwrap_or(Path::new(""));
     let runs = runner::past::runs(&project, RUNS);
     let loaded = ahead::load(&site, folder, axis, until, &runs, Limits::default());
+    let loaded = loaded.of_zones(&site, material.zones.iter().map(|zone| zone.name.as_str()));
     let warning = screen.word(Tone::Doubtful, "warning:");
     loaded.warnings.iter().for_each(|told| screen.say(&format!("{warning} {told}")));
-    let of = |zone: &forecast::Zone| {
-        let number = site.zones.iter().position(|known| known.name == zone.name)?;
-        loaded.zones.get(number).cloned()
-    };
-    match material.zones.iter().map(of).collect::<Option<Vec<_>>>() {
-        Some(zones) => material.ahead = zones,
-        None => screen.say(&format!(
-            "{warning} not every zone that was measured is in {}; what it says is left out",
-            path.display()
-        )),
-    }
+    let left = |zone: Covariates| told.without.iter().fold(zone, |zone, name| zone.without(name));
+    material.ahead = loaded.zones.into_iter().map(left).collect();
     Ok(())
+}
+
+/// Whether a site has these inputs, or could have.
+fn are_inputs(site: &spec::Site, names: &[String]) -> Result<(), Failure> {
+    let mut inputs = vec![covariates::CLOCK, covariates::RUNS];
+    inputs.extend(site.calendars.iter().map(|calendar| calendar.name.as_str()));
+    inputs.extend(site.feeds.iter().map(|feed| feed.name.as_str()));
+    match names.iter().find(|name| !inputs.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(Failure::invalid(format!("there is no input `{name}`"))
+            .hint(format!("there are {}", inputs.join(", ")))),
+    }
 }
 
 fn traces(root: &Path, at: Option<&str>) -> Result<Vec<(String, Material)>, Failure> {
