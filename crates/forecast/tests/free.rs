@@ -8,6 +8,7 @@ use forecast::free::backtest::{self, HORIZONS, Recorded};
 use forecast::free::levels::{LEVELS, Quantiles, loss};
 use forecast::free::{FreePredictor, Settings};
 use forecast::local_clock::LocalClock;
+use forecast::recurrence::Run;
 use forecast::regressor::{Known, Regressor};
 use forecast::seed::Stream;
 use proptest::prelude::*;
@@ -176,6 +177,52 @@ fn a_feed_that_is_known_ahead_and_drives_the_amount_is_found_and_missed_when_lef
     };
     let (with, without) = (lost(true), lost(false));
     assert!(with < 0.7 * without, "{with} against {without}");
+}
+
+#[test]
+fn runs_that_recur_leave_less_free_at_hours_that_the_amount_alone_does_not_tell() {
+    // Once on each day of the week at an hour of its own, for six hours. Runs are known for six weeks
+    // before the two that were measured, with what they took.
+    let axis = Axis { start: Timestamp(1_767_571_200_000_000), step_seconds: STEP };
+    let hours = [1, 15, 8, 20, 4, 12, 17];
+    let starts: Vec<i64> =
+        (-42..14_i64).map(|day| day * DAY as i64 + 4 * hours[day.rem_euclid(7) as usize]).collect();
+    let run = |&start: &i64| Run {
+        name: "weekly".to_owned(),
+        start: axis.at(start),
+        seconds: 6.0 * 3600.0,
+        cpus: 16.0,
+        memory: 64e9,
+    };
+    let runs: Vec<Run> = starts.iter().map(run).collect();
+    let is_busy = |t: usize| starts.iter().any(|&s| (s..s + 24).contains(&(t as i64)));
+    let known = Covariates::new(axis, LocalClock::default()).with_runs(&runs);
+    // The median of what is used three hours later, in the mean over the last four days: amid runs
+    // that have not begun, and apart from runs.
+    let said = |covariates: &Covariates| {
+        let mut settings = quick();
+        settings.boost.rounds = 60;
+        let predictor = FreePredictor::new(&[Some(100.0)], settings);
+        let mut predictor = predictor.with_covariates(vec![covariates.clone()]).unwrap();
+        let (mut stream, mut sums) = (Stream::new(11), [(0.0, 0.0); 2]);
+        for t in 0..14 * DAY {
+            let taken = if is_busy(t) { 50.0 } else { 0.0 };
+            predictor.observe(&[Some(10.0 + 5.0 * stream.uniform() + taken)]);
+            if t < 10 * DAY || is_busy(t) {
+                continue;
+            }
+            let sum = &mut sums[usize::from(is_busy(t + 12))];
+            let median = predictor.quantiles(0, 12).unwrap()[LEVELS / 2];
+            *sum = (sum.0 + median, sum.1 + 1.0);
+        }
+        sums.map(|(sum, asked)| sum / asked)
+    };
+    let gap = |covariates: &Covariates| {
+        let [idle, busy] = said(covariates);
+        busy - idle
+    };
+    let (with, without) = (gap(&known), gap(&known.without("runs")));
+    assert!((with - 50.0).abs() < 10.0 && without < 40.0, "{with} against {without}");
 }
 
 fn amounts() -> impl Strategy<Value = Vec<Option<f64>>> {
