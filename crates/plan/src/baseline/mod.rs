@@ -18,7 +18,7 @@ use crate::policy::View;
 pub use heft::{Machine, Span, heft};
 pub use reactive::Reactive;
 pub use static_heft::StaticHeft;
-pub use warm_pool::{Terms, WarmPool};
+pub use warm_pool::{Net, Terms, WarmPool};
 
 /// What a task without an estimate is taken to last, in seconds.
 const DURATION_UNKNOWN: f64 = 1.0;

@@ -13,6 +13,15 @@ use crate::plan::ShardId;
 use crate::policy::{Decision, Policy, View};
 use crate::rank;
 
+/// What time a pool keeps in hand before a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Net {
+    /// What all that is not done takes; what is lost after that makes a run late.
+    Lean,
+    /// The longest task that may be lost when it is all but done, too.
+    Wary,
+}
+
 /// How a pool is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Terms {
@@ -24,6 +33,8 @@ pub struct Terms {
     pub uses_spot: bool,
     /// When the run must be done, from its begin.
     pub deadline: Option<Duration>,
+    /// What is kept in hand before that.
+    pub net: Net,
 }
 
 /// A pool of warm instances.
@@ -92,8 +103,8 @@ impl WarmPool {
 
     /// When the deadline leaves no time for waiting any more, if there is one: before it lies the time
     /// for a tenth more than the longest path that is left, or than all work that is left over all
-    /// cores that are never taken away, whichever is longer; for two launches; and for the longest
-    /// task that may be lost elsewhere when it is all but done.
+    /// cores that are never taken away, whichever is longer; for two launches; and, with a wary net,
+    /// for the longest task that may be lost elsewhere when it is all but done.
     fn last_moment(
         &mut self,
         view: &View<'_>,
@@ -106,7 +117,8 @@ impl WarmPool {
         let at_risk = at_risk.map(|running| running.task);
         let may_be_lost = ready.iter().flat_map(|&(shard, _)| view.plan.tasks_of(shard));
         let lost = may_be_lost.chain(at_risk).map(|task| expected(view.workflow, task));
-        let lost = if self.terms.uses_spot { lost.fold(0.0, f64::max) } else { 0.0 };
+        let heeds_loss = self.terms.uses_spot && self.terms.net == Net::Wary;
+        let lost = if heeds_loss { lost.fold(0.0, f64::max) } else { 0.0 };
         for task in waiting.chain(view.running.iter().map(|running| running.task)) {
             longest = longest.max(self.ranks[task.index()]);
             open += work(view, task);

@@ -1,7 +1,7 @@
 //! The policies that are compared, by the names that people give them.
 
 use plan::Policy;
-use plan::baseline::{Reactive, StaticHeft, Terms, WarmPool};
+use plan::baseline::{Net, Reactive, StaticHeft, Terms, WarmPool};
 use spec::resources::MilliCpus;
 use spec::{Bytes, Duration, TaskId, ZoneId};
 
@@ -20,6 +20,8 @@ pub enum Contender {
     StaticHeft,
     /// Warm instances with many slots.
     WarmPool,
+    /// The same, with time in hand before a deadline for what may yet be lost.
+    WaryPool,
     /// The same on capacity that is never taken away.
     OnDemand,
     /// Of a job with a deadline: spot whenever there is some, idle otherwise, until the last moment.
@@ -34,11 +36,12 @@ pub enum Contender {
 
 impl Contender {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Reactive,
         Self::ReactiveNodes,
         Self::StaticHeft,
         Self::WarmPool,
+        Self::WaryPool,
         Self::OnDemand,
         Self::Greedy,
         Self::TimeSliced,
@@ -59,6 +62,7 @@ impl Contender {
             Self::ReactiveNodes => "reactive-nodes",
             Self::StaticHeft => "static-heft",
             Self::WarmPool => "warm-pool",
+            Self::WaryPool => "wary-pool",
             Self::OnDemand => "on-demand",
             Self::Greedy => "greedy",
             Self::TimeSliced => "time-sliced",
@@ -76,7 +80,7 @@ impl Contender {
     /// Whether it decides otherwise when the deadline is another one.
     #[must_use]
     pub fn heeds_deadline(self) -> bool {
-        self == Self::WarmPool || self.is_rule()
+        matches!(self, Self::WarmPool | Self::WaryPool) || self.is_rule()
     }
 
     /// Whether it is a rule for one job with a deadline.
@@ -105,6 +109,7 @@ impl Contender {
             self,
             Self::StaticHeft
                 | Self::WarmPool
+                | Self::WaryPool
                 | Self::Greedy
                 | Self::TimeSliced
                 | Self::UniformProgress
@@ -113,11 +118,15 @@ impl Contender {
 
     /// How it plays.
     pub(super) fn way(self, experiment: &Experiment) -> Way {
-        let terms = |uses_spot| Terms {
-            name: self.name().to_owned(),
-            is_safe: experiment.is_safe.clone(),
-            uses_spot,
-            deadline: experiment.deadline,
+        let pool = |uses_spot, net| {
+            let terms = Terms {
+                name: self.name().to_owned(),
+                is_safe: experiment.is_safe.clone(),
+                uses_spot,
+                deadline: experiment.deadline,
+                net,
+            };
+            Way::of(WarmPool::new(terms), experiment.site.clone())
         };
         match self {
             Self::Reactive => Way::of(Reactive::default(), sliced(experiment)),
@@ -125,8 +134,9 @@ impl Contender {
             Self::StaticHeft => {
                 Way::of(StaticHeft::new(moving(experiment)), experiment.site.clone())
             }
-            Self::WarmPool => Way::of(WarmPool::new(terms(true)), experiment.site.clone()),
-            Self::OnDemand => Way::of(WarmPool::new(terms(false)), experiment.site.clone()),
+            Self::WarmPool => pool(true, Net::Lean),
+            Self::WaryPool => pool(true, Net::Wary),
+            Self::OnDemand => pool(false, Net::Lean),
             Self::Greedy => Way::Rule(Kind::Greedy),
             Self::TimeSliced => Way::Rule(Kind::TimeSliced),
             Self::UniformProgress => Way::Rule(Kind::UniformProgress),
