@@ -23,8 +23,6 @@ const OFTEN: f64 = 0.4;
 const EXPLAINED: f64 = 0.3;
 /// A longer period must explain so much more of the starts.
 const MARGIN: f64 = 0.1;
-/// Patterns whose coming or not is told apart when amounts are subtracted; others on the mean.
-const APART: usize = 8;
 
 /// Periods in seconds, and the widest gap between starts of one cluster.
 const PERIODS: [(i64, i64); 3] = [(3600, 420), (86_400, 5400), (604_800, 7200)];
@@ -216,61 +214,6 @@ pub fn demand(patterns: &[Pattern], at: Timestamp, clock: &LocalClock) -> Demand
     demand
 }
 
-/// Quantiles of what is free when each of these demands, a probability and an amount, is taken
-/// from it or not, independently of the others: the mixture of all cases. The levels ascend, and
-/// nothing falls below 0. For what was measured without these runs; a measurement that has them in
-/// it knows their hours already.
-#[must_use]
-pub fn leave(levels: &[f64], free: &[f64], demands: &[(f64, f64)]) -> Vec<f64> {
-    let mut demands: Vec<(f64, f64)> =
-        demands.iter().copied().filter(|(p, amount)| *p > 0.0 && *amount > 0.0).collect();
-    if demands.is_empty() || free.is_empty() || levels.len() != free.len() {
-        return free.to_vec();
-    }
-    demands.sort_by(|a, b| (b.0 * b.1).total_cmp(&(a.0 * a.1)));
-    let apart = demands.len().min(APART);
-    let always: f64 = demands[apart..].iter().map(|(p, amount)| p * amount).sum();
-    let mut cases = vec![(1.0, always)];
-    for &(p, amount) in &demands[..apart] {
-        let taken: Vec<(f64, f64)> =
-            cases.iter().map(|case| (case.0 * p, case.1 + amount)).collect();
-        cases.iter_mut().for_each(|case| case.0 *= 1.0 - p);
-        cases.extend(taken);
-    }
-    let below = |x: f64| -> f64 {
-        cases.iter().map(|(weight, taken)| weight * level_of(levels, free, x + taken)).sum()
-    };
-    let (least, most) = (free[0] - always - total(&demands[..apart]), free[free.len() - 1]);
-    levels
-        .iter()
-        .map(|&level| {
-            let (mut low, mut high) = (least, most);
-            for _ in 0..60 {
-                let middle = 0.5 * (low + high);
-                if below(middle) < level { low = middle } else { high = middle }
-            }
-            high.max(0.0)
-        })
-        .collect()
-}
-
-fn total(demands: &[(f64, f64)]) -> f64 {
-    demands.iter().map(|demand| demand.1).sum()
-}
-
-/// The level of an amount among quantiles, linear between them.
-fn level_of(levels: &[f64], quantiles: &[f64], x: f64) -> f64 {
-    let next = quantiles.partition_point(|&quantile| quantile <= x);
-    match (next.checked_sub(1), quantiles.get(next)) {
-        (None, _) => 0.0,
-        (Some(_), None) => 1.0,
-        (Some(i), Some(&above)) => {
-            let share = (x - quantiles[i]) / (above - quantiles[i]);
-            levels[i] + share * (levels[next] - levels[i])
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,19 +304,5 @@ mod tests {
         };
         // From two to five on the wall is from one to four in UTC.
         assert!(probability(1.25) > 0.8 && probability(4.25) == 0.0);
-    }
-
-    #[test]
-    fn what_is_left_is_the_mixture_of_all_cases() {
-        let levels: Vec<f64> = (1..20).map(|i| f64::from(i) * 0.05).collect();
-        let free: Vec<f64> = (1..20).map(|i| 40.0 + f64::from(i)).collect();
-        assert_eq!(leave(&levels, &free, &[]), free);
-        let sure = leave(&levels, &free, &[(1.0, 16.0)]);
-        assert!(sure.iter().zip(&free).all(|(left, free)| (left - (free - 16.0)).abs() < 1e-6));
-        let half = leave(&levels, &free, &[(0.5, 16.0)]);
-        // One half of all cases lies 16 lower: the lower half of the levels is among these.
-        assert!(half[7] < 45.0 && half[11] > 40.0, "{half:?}");
-        assert!(half.windows(2).all(|pair| pair[0] <= pair[1]));
-        assert_eq!(leave(&levels, &free, &[(1.0, 1e6)]), vec![0.0; 19]);
     }
 }
