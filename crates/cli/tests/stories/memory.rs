@@ -56,15 +56,26 @@ fn grows_then_starts_right(by_kernel: bool) {
     let kinds = first["retries"].as_array().unwrap().iter().map(|row| row["kind"].clone());
     assert_eq!(kinds.collect::<Vec<_>>(), ["out_of_memory", "out_of_memory"]);
     let peak = &first["memory_peaks"][0];
-    assert_eq!((&peak["attempt"], &peak["memory_asked_bytes"]), (&3.into(), &(256 << 20).into()));
+    // Whoever samples may see an attempt that is to be stopped take all that it wants first.
+    if by_kernel {
+        assert_eq!(
+            (&peak["attempt"], &peak["memory_asked_bytes"]),
+            (&3.into(), &(256 << 20).into())
+        );
+    }
     let peak = peak["memory_peak_bytes"].as_u64().unwrap();
     assert!((190_000_000..256 << 20).contains(&peak), "{peak}");
 
     std::fs::remove_file(stage.path("fed")).unwrap();
     let learned = stage.foreshard(&plan).ends(0).prints("learned from 1 attempt");
-    let start = peak * 5 / 4;
-    let mib = start.div_ceil(1 << 20);
-    assert!(learned.out.contains(&format!("hog: memory {mib} MiB")), "{}", learned.out);
+    let (_, told) = learned.out.split_once("hog: memory ").unwrap();
+    let mib: u64 = told.split(' ').next().unwrap().parse().unwrap();
+    // What the attempt that succeeded took, and a quarter of it.
+    let least = (190_000_000_u64 * 5 / 4).div_ceil(1 << 20);
+    assert!((least..=320).contains(&mib), "{mib}");
+    if by_kernel {
+        assert_eq!(mib, (peak * 5 / 4).div_ceil(1 << 20));
+    }
     limited(&stage, by_kernel, &run).ends(0);
     assert_eq!(stage.read("granted"), format!("64\n128\n256\n{mib}\n"), "one attempt is enough");
     assert_eq!(report(&stage)["n_retries"], 0);

@@ -76,7 +76,11 @@ impl Stage {
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_foreshard"));
         command.args(words).current_dir(self.dir.path()).stdin(Stdio::null());
-        command.env_remove("NO_COLOR").env("TERM", "xterm").env("FORESHARD_LEDGER", "none");
+        command
+            .env_remove("NO_COLOR")
+            .env_remove("FORESHARD_DATA")
+            .env("TERM", "xterm")
+            .env("FORESHARD_LEDGER", "none");
         command
     }
 

@@ -94,6 +94,7 @@ impl World<'_> {
         let journal = &mut self.orchestrator.journal;
         let engine = if journal.len() < 2 {
             journal.clear();
+            (self.orchestrator.n_written, self.orchestrator.n_synced) = (0, 0);
             let checked = self.watcher.replayed(&[]);
             let n = workflow.n_tasks();
             let start = Start {
