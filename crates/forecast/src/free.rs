@@ -29,6 +29,10 @@ const ANCHORS: [u32; 7] = [5, 20, 60, 180, 360, 720, 1440];
 const LARGEST: f64 = 1e30;
 /// How far apart the quantiles of what never moved are set, as a share of its size.
 const CONSTANT_DOUBT: f64 = 0.1;
+/// Hours of history below which anything is held possible, the more the farther ahead.
+const SHORT_HOURS: f64 = 48.0;
+/// How many times the most that was seen may come where the past is short and no capacity known.
+const BEYOND: f64 = 2.0;
 /// Days of rows that trees are grown on, as far as there is room.
 const ROW_DAYS: usize = 28;
 
@@ -215,6 +219,7 @@ impl FreePredictor {
         // Where levels are alike, rounding may have turned them about.
         quantiles.sort_by(f64::total_cmp);
         strand.doubt(&mut quantiles);
+        strand.temper(&mut quantiles, k as f64 * 24.0 / self.clock.day as f64);
         Some(strand.bounded(quantiles))
     }
 
@@ -291,6 +296,24 @@ impl Strand {
         let size = self.capacity.map_or(least.abs(), f64::abs).max(1.0);
         for (i, q) in quantiles.iter_mut().enumerate() {
             *q += CONSTANT_DOUBT * size * (levels::level(i) - 0.5);
+        }
+    }
+
+    /// Drawn towards anything that could be, as far as little is known: as if half the way ahead had
+    /// been seen with any outcome.
+    fn temper(&self, quantiles: &mut Quantiles, hours_ahead: f64) {
+        let hours = self.past.hours_known();
+        let held = 0.5 * hours_ahead * (1.0 - hours / SHORT_HOURS).max(0.0);
+        if held <= 0.0 {
+            return;
+        }
+        let known = hours / (hours + held);
+        let (least, most) = self.past.range();
+        let low = least.min(0.0) * BEYOND;
+        let high = self.capacity.unwrap_or(most.max(0.0) * BEYOND);
+        for (i, q) in quantiles.iter_mut().enumerate() {
+            let anything = low + (high - low) * levels::level(i);
+            *q = known * *q + (1.0 - known) * anything;
         }
     }
 

@@ -123,6 +123,20 @@ fn what_was_never_negative_is_not_forecast_so_and_nothing_exceeds_capacity() {
 }
 
 #[test]
+fn ten_minutes_of_an_idle_machine_promise_no_idle_day() {
+    let mut predictor = FreePredictor::new(&[Some(1.0), None], quick());
+    for step in 0..2 {
+        predictor.observe(&[Some(0.01), Some(f64::from(step))]);
+    }
+    let share = predictor.quantiles(0, DAY).unwrap();
+    assert!(is_sound(&share) && share[LEVELS - 1] > 0.8, "{share:?}");
+    let amount = predictor.quantiles(1, DAY).unwrap();
+    assert!(is_sound(&amount) && amount[LEVELS - 1] > 1.5, "{amount:?}");
+    let soon = predictor.quantiles(0, 1).unwrap();
+    assert!(soon[LEVELS - 1] < 0.3, "the next minutes are another thing: {soon:?}");
+}
+
+#[test]
 fn what_was_seen_for_an_hour_or_never_moved_is_not_forecast_for_sure() {
     assert_eq!(FreePredictor::new(&[None], quick()).quantiles(0, 1), None);
     for steps in [1, 4, 3 * DAY] {

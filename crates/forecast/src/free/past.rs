@@ -169,6 +169,11 @@ impl Past {
         self.last
     }
 
+    /// Of how many hours something is known.
+    pub(super) fn hours_known(&self) -> f64 {
+        self.known * 24.0 / self.clock.day as f64
+    }
+
     /// For how many steps nothing has been known.
     pub(super) fn unknown_for(&self) -> usize {
         self.unknown_for
