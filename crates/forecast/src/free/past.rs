@@ -64,6 +64,7 @@ pub(super) struct Past {
     last: f64,
     level: f64,
     spread: f64,
+    /// How many values were learned from, one of each bin.
     known: f64,
     least: f64,
     most: f64,
@@ -171,7 +172,7 @@ impl Past {
 
     /// Of how many hours something is known.
     pub(super) fn hours_known(&self) -> f64 {
-        self.known * 24.0 / self.clock.day as f64
+        self.known * self.clock.bin as f64 * 24.0 / self.clock.day as f64
     }
 
     /// For how many steps nothing has been known.
