@@ -1,14 +1,26 @@
 //! What an input was worth in a backtest: the same forecasts with it and without it, in pairs.
 //!
-//! Knows two lists of forecasts and their outcomes. Forecasts of one day go wrong together, so the
-//! error of the difference is that of sums over days (a block bootstrap's, in the limit).
+//! Knows what each forecast lost, with the input and without: Brier scores of odds, pinball losses of
+//! amounts. Forecasts of one day go wrong together, so the error of the difference is that of sums
+//! over days (a block bootstrap's, in the limit).
 
 use std::collections::BTreeMap;
 
 use crate::backtest::Row;
 use crate::target::Target;
 
-/// Mean Brier scores over the forecasts that both made.
+/// One forecast, made twice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pair {
+    /// The day of its origin.
+    pub day: usize,
+    /// What it lost with the input.
+    pub with: f64,
+    /// What it lost without.
+    pub without: f64,
+}
+
+/// Mean scores over the forecasts that both made, the less the better.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Worth {
     /// How many forecasts.
@@ -23,11 +35,13 @@ pub struct Worth {
 
 /// A difference of less than this of the score is none, however sure it is.
 const LEAST: f64 = 0.01;
+/// So many standard errors are more than chance: noise passes once in forty times.
+const ERRORS: f64 = 2.0;
 
 /// What can be said of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Forecasts were better with it, by more than a standard error and a hundredth.
+    /// Forecasts were better with it, by more than two standard errors and a hundredth.
     Helped,
     /// They were worse by as much.
     Hurt,
@@ -36,8 +50,8 @@ pub enum Verdict {
 }
 
 impl Worth {
-    /// Of two backtests of one past at steps of so many seconds, over one target or all; none where
-    /// there is no forecast.
+    /// Brier scores of two backtests of one past at steps of so many seconds, over one target or
+    /// all; none where there is no forecast.
     #[must_use]
     pub fn of(
         with: &[Row],
@@ -46,14 +60,23 @@ impl Worth {
         step_seconds: u32,
     ) -> Option<Self> {
         let a_day = (86_400 / step_seconds.max(1) as usize).max(1);
+        let brier = |row: &Row| (row.p - f64::from(u8::from(row.came_true))).powi(2);
+        let both = with.iter().zip(without);
+        let meant = both.filter(|(one, _)| target.is_none_or(|target| target == one.target));
+        Self::of_pairs(meant.map(|(one, other)| Pair {
+            day: one.origin / a_day,
+            with: brier(one),
+            without: brier(other),
+        }))
+    }
+
+    /// Means over pairs; none of nothing.
+    #[must_use]
+    pub fn of_pairs(pairs: impl Iterator<Item = Pair>) -> Option<Self> {
         let mut days: BTreeMap<usize, (f64, f64, usize)> = BTreeMap::new();
-        for (one, other) in with.iter().zip(without) {
-            if target.is_some_and(|target| target != one.target) {
-                continue;
-            }
-            let brier = |row: &Row| (row.p - f64::from(u8::from(row.came_true))).powi(2);
-            let day = days.entry(one.origin / a_day).or_default();
-            *day = (day.0 + brier(one), day.1 + brier(other), day.2 + 1);
+        for pair in pairs {
+            let day = days.entry(pair.day).or_default();
+            *day = (day.0 + pair.with, day.1 + pair.without, day.2 + 1);
         }
         let rows: usize = days.values().map(|day| day.2).sum();
         if rows == 0 {
@@ -75,9 +98,9 @@ impl Worth {
     pub fn verdict(&self) -> Verdict {
         let gain = self.without - self.with;
         let is_slight = gain.abs() <= LEAST * self.without;
-        if gain > self.error && !is_slight {
+        if gain > ERRORS * self.error && !is_slight {
             Verdict::Helped
-        } else if -gain > self.error && !is_slight {
+        } else if -gain > ERRORS * self.error && !is_slight {
             Verdict::Hurt
         } else {
             Verdict::Unclear

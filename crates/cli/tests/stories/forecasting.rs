@@ -256,3 +256,73 @@ fn an_input_that_helped_is_named_by_a_backtest_and_can_be_left_out_of_a_forecast
     let words = ["forecast", "show", "--site", "site.yaml", "--without", "weather"];
     stage.foreshard(&words).ends(2).says("there is no input `weather`").says("clock, runs, works");
 }
+
+/// A level for each three hours, in no rhythm.
+fn level(seed: u32, hour: u32) -> f64 {
+    let x = (hour / 3 + 1).wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(40_503));
+    f64::from((x ^ (x >> 15)).wrapping_mul(2_246_822_519) >> 8 & 0xff) / 255.0
+}
+
+fn at_hour(hour: u32) -> String {
+    format!("2026-03-{:02}T{:02}:00:00Z", 1 + hour / 24, hour % 24)
+}
+
+#[test]
+fn a_feed_that_drives_cpu_is_found_to_help_by_a_backtest_of_a_project_and_one_of_noise_is_not() {
+    let stage = Stage::with(&[]);
+    let feed = |seed: u32| {
+        let line = |hour: u32| format!("{},{:.3}\n", at_hour(hour), level(seed, hour));
+        "time,value\n".to_owned() + &(0..264).map(line).collect::<String>()
+    };
+    stage.write("jobs.csv", &feed(1));
+    stage.write("wind.csv", &feed(2));
+    let cpu: String = (0..240 * 12)
+        .map(|i| {
+            let (hour, minute) = (i / 12, i % 12 * 5);
+            let time = at_hour(hour).replace(":00:00Z", &format!(":{minute:02}:00Z"));
+            format!("{time},{:.3}\n", 0.1 + 0.7 * level(1, hour) + 0.01 * f64::from(i * 7 % 5))
+        })
+        .collect();
+    stage.write("measured.csv", &format!("time,north:cpu\n{cpu}"));
+    stage.foreshard(&["history", "import", "measured.csv"]).ends(0);
+    stage.write(
+        "site.yaml",
+        "foreshard: 1\nzones:\n  north: {backend: local, pools: {main: {cpus: 8, memory: 8GiB}}}\n\
+         feeds:\n  jobs: {from: jobs.csv, known_ahead: true}\n  wind: {from: wind.csv, known_ahead: true}\n",
+    );
+    let words = ["forecast", "backtest", "--site", "site.yaml"];
+    let told =
+        stage.foreshard(&words).ends(0).prints("north:cpu").prints("what inputs were worth, cpu");
+    let line = |input: &str| {
+        let is_it = |line: &&str| line.starts_with(&format!("{input}: WQL "));
+        told.out.lines().find(is_it).unwrap_or_else(|| panic!("{}", told.out))
+    };
+    assert!(line("feed jobs").ends_with(": helped"), "{}", told.out);
+    assert!(!line("feed wind").ends_with(": helped"), "{}", told.out);
+    assert!(!line("clock").ends_with(": helped"), "{}", told.out);
+    // With the clock as the only input and for half as long, for programs.
+    let rows: String = cpu.lines().take(96 * 12).map(|line| format!("{line}\n")).collect();
+    stage.write("short.csv", &format!("time,south:cpu\n{rows}"));
+    std::fs::create_dir_all(stage.path("other")).expect("a folder can be made");
+    stage.foreshard(&["history", "import", "short.csv", "--project", "other"]).ends(0);
+    stage.write(
+        "other/site.yaml",
+        "foreshard: 1\nzones:\n  south: {backend: local, pools: {main: {cpus: 8, memory: 8GiB}}}\n",
+    );
+    let words =
+        ["forecast", "backtest", "--project", "other", "--site", "other/site.yaml", "--json"];
+    let json = stage.foreshard(&words).ends(0).json();
+    let entries = json.as_array().expect("it prints a list");
+    let found = |is_it: &dyn Fn(&serde_json::Value) -> bool| {
+        let is_of_cpu = |entry: &&serde_json::Value| {
+            entry["measure"] == "cpu" && entry["horizon_min"] == 180 && is_it(entry)
+        };
+        entries.iter().find(is_of_cpu).expect("it is there").clone()
+    };
+    let worth = found(&|entry| entry["kind"] == "input" && entry["input"] == "clock");
+    assert_eq!(worth["verdict"], "unclear", "{worth}");
+    let score = found(&|entry| entry["zone"] == "south" && entry["forecaster"] == "foreshard");
+    let number = |value: &serde_json::Value| value.as_f64().expect("it is a number");
+    assert!((number(&score["wql"]) - number(&worth["wql_with"])).abs() < 1e-9, "{score} {worth}");
+    assert!((0.0..=1.0).contains(&number(&score["coverage"])), "{score}");
+}

@@ -6,10 +6,13 @@
 //!
 //! Beside the predictor stand three baselines: the last value, the value a day before the target,
 //! and the mean at the target's hour of the day, each with the quantiles of its errors in the part
-//! that is only learned from.
+//! that is only learned from. What an input was worth is seen by two tests of the same series, one
+//! of them without it: losses are kept in pairs of origin and horizon.
 
 use super::levels::{self, INTERVAL, LEVELS, Quantiles};
 use super::{FreePredictor, Settings};
+use crate::covariates::Covariates;
+use crate::worth::{Pair, Worth};
 
 /// Hours ahead that are tested.
 pub const HORIZONS: [usize; 5] = [1, 3, 6, 12, 24];
@@ -72,9 +75,24 @@ impl Sums {
     }
 }
 
+/// What a forecast of the predictor lost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Loss {
+    /// The hour at whose end it was made.
+    pub origin: usize,
+    /// The index of its horizon.
+    pub horizon: usize,
+    /// Twice the mean pinball loss over the levels, in the unit of the amount.
+    pub loss: f64,
+    /// The size of what came.
+    pub size: f64,
+}
+
 /// What came of it.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// Every forecast of the predictor, in order.
+    pub losses: Vec<Loss>,
     /// For each horizon, for each forecaster.
     pub cells: [[Sums; FORECASTERS.len()]; HORIZONS.len()],
     /// For each horizon in minutes, the experts with their weights at the end.
@@ -86,35 +104,114 @@ pub struct Outcome {
 /// # Errors
 /// It is too short.
 pub fn run(recorded: &Recorded, settings: &Settings) -> Result<Outcome, Error> {
-    let an_hour = (3600 / recorded.step_seconds.max(1) as usize).max(1);
-    let hours = hours_of(&recorded.amounts, an_hour);
-    if hours.iter().filter(|hour| hour.is_some()).count() < 72 {
-        return Err(Error::Short(recorded.name.clone()));
-    }
-    let cut = hours.len() * 6 / 10;
-    let errors = HORIZONS.map(|h| Baseline::ALL.map(|b| b.errors(&hours[..cut], h)));
-    let step_seconds = recorded.step_seconds;
+    run_group(std::slice::from_ref(recorded), settings, &[])
+        .pop()
+        .expect("there is one outcome for each series")
+}
+
+/// Tests the forecasts of series that were sampled together, with steps as long as those of the
+/// first, by one predictor of all; of each hour its mean. `ahead` is what is known ahead of each, or
+/// nothing; inputs that are not the same for all are as good as none. An outcome for each series,
+/// or that it is too short.
+#[must_use]
+pub fn run_group(
+    recorded: &[Recorded],
+    settings: &Settings,
+    ahead: &[Covariates],
+) -> Vec<Result<Outcome, Error>> {
+    let step_seconds = recorded.first().map_or(300, |series| series.step_seconds.max(1));
+    let an_hour = (3600 / step_seconds as usize).max(1);
+    let capacities: Vec<Option<f64>> = recorded.iter().map(|series| series.capacity).collect();
     let settings = Settings { step_seconds, mean_over: an_hour, ..*settings };
-    let mut predictor = FreePredictor::new(&[recorded.capacity], settings);
-    let mut cells = [[Sums::default(); FORECASTERS.len()]; HORIZONS.len()];
-    for i in 0..hours.len() {
-        for &amount in &recorded.amounts[i * an_hour..(i + 1) * an_hour] {
-            predictor.observe(&[amount]);
+    let bare = FreePredictor::new(&capacities, settings);
+    let told = bare.clone().with_covariates(ahead.to_vec());
+    let mut predictor = if ahead.is_empty() { bare } else { told.unwrap_or(bare) };
+    let mut tests: Vec<Test> = recorded.iter().map(|one| Test::new(one, an_hour)).collect();
+    let hours = tests.iter().map(|test| test.hours.len()).max().unwrap_or(0);
+    for i in 0..hours {
+        for t in i * an_hour..(i + 1) * an_hour {
+            let at = |series: &Recorded| series.amounts.get(t).copied().flatten();
+            predictor.observe(&recorded.iter().map(at).collect::<Vec<_>>());
         }
-        if i < cut {
-            continue;
+        for (s, test) in tests.iter_mut().enumerate() {
+            test.score(i, |h| predictor.quantiles(s, h * an_hour));
+        }
+    }
+    let each = tests.into_iter().enumerate();
+    each.map(|(s, test)| test.outcome(predictor.weights(s))).collect()
+}
+
+/// What an input was worth for series of one measure or of several, at one horizon or at all: two
+/// tests of each series, with the input and without it. Scores are WQL, the mean over series; none
+/// where there is no forecast.
+#[must_use]
+pub fn worth(pairs: &[(&Outcome, &Outcome)], horizon: Option<usize>) -> Option<Worth> {
+    let is_meant = |loss: &&Loss| horizon.is_none_or(|at| at == loss.horizon);
+    let of = |(with, without): &(&Outcome, &Outcome)| -> Vec<Pair> {
+        let sizes: Vec<f64> = with.losses.iter().filter(is_meant).map(|loss| loss.size).collect();
+        // Series of any size count alike.
+        let size = (sizes.iter().sum::<f64>() / sizes.len() as f64).max(f64::MIN_POSITIVE);
+        let both = with.losses.iter().zip(&without.losses).filter(|(one, _)| is_meant(one));
+        both.map(|(one, other)| Pair {
+            day: one.origin / 24,
+            with: one.loss / size,
+            without: other.loss / size,
+        })
+        .collect()
+    };
+    Worth::of_pairs(pairs.iter().flat_map(of))
+}
+
+/// A series under test.
+struct Test {
+    name: String,
+    hours: Vec<Option<f64>>,
+    is_short: bool,
+    cut: usize,
+    errors: [[Quantiles; Baseline::ALL.len()]; HORIZONS.len()],
+    cells: [[Sums; FORECASTERS.len()]; HORIZONS.len()],
+    losses: Vec<Loss>,
+}
+
+impl Test {
+    fn new(recorded: &Recorded, an_hour: usize) -> Self {
+        let hours = hours_of(&recorded.amounts, an_hour);
+        let cut = hours.len() * 6 / 10;
+        Self {
+            name: recorded.name.clone(),
+            errors: HORIZONS.map(|h| Baseline::ALL.map(|b| b.errors(&hours[..cut], h))),
+            cells: [[Sums::default(); FORECASTERS.len()]; HORIZONS.len()],
+            losses: Vec::new(),
+            is_short: hours.iter().filter(|hour| hour.is_some()).count() < 72,
+            hours,
+            cut,
+        }
+    }
+
+    /// Holds what is said at the end of an hour against what came.
+    fn score(&mut self, origin: usize, say: impl Fn(usize) -> Option<Quantiles>) {
+        if origin < self.cut || self.is_short {
+            return;
         }
         for (j, &h) in HORIZONS.iter().enumerate() {
-            let Some(value) = hours.get(i + h).copied().flatten() else { continue };
-            let Some(said) = predictor.quantiles(0, h * an_hour) else { continue };
-            cells[j][0].add(&said, value);
+            let Some(value) = self.hours.get(origin + h).copied().flatten() else { continue };
+            let Some(said) = say(h) else { continue };
+            self.cells[j][0].add(&said, value);
+            let (loss, size) = (levels::loss(&said, value), value.abs());
+            self.losses.push(Loss { origin, horizon: j, loss, size });
             for (b, baseline) in Baseline::ALL.into_iter().enumerate() {
-                let point = baseline.at(&hours[..=i], h).unwrap_or(0.0);
-                cells[j][b + 1].add(&errors[j][b].map(|error| point + error), value);
+                let point = baseline.at(&self.hours[..=origin], h).unwrap_or(0.0);
+                self.cells[j][b + 1].add(&self.errors[j][b].map(|error| point + error), value);
             }
         }
     }
-    Ok(Outcome { cells, weights: predictor.weights(0) })
+
+    fn outcome(self, weights: Vec<(u32, Vec<(&'static str, f64)>)>) -> Result<Outcome, Error> {
+        if self.is_short {
+            return Err(Error::Short(self.name));
+        }
+        Ok(Outcome { losses: self.losses, cells: self.cells, weights })
+    }
 }
 
 /// The mean of each whole hour of which at least half is known.

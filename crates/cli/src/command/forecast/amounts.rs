@@ -1,24 +1,25 @@
-//! Backtests of amounts, as tables of measurements hold them: each column replayed by itself.
+//! Backtests of amounts: as tables of measurements hold them, each column replayed by itself, or as a
+//! project measured them, all of them together and once more without each input.
 //!
 //! What is scored is the amount as it is recorded, of a use or of what is free; where the capacity
 //! is known the loss of the one is that of the other.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use forecast::counter;
-use forecast::free::backtest::{FORECASTERS, HORIZONS, Outcome, Recorded, Sums, run};
+use forecast::free::backtest::{FORECASTERS, HORIZONS, Outcome, Recorded, Sums, run, run_group};
 use forecast::free::{Settings, backtest};
 use forecast::grid::{Method, lay};
 use forecast::recording::{Measure, Recording};
+use forecast::resource_predictor::Amount;
 use forecast::tidy;
+use forecast::{Covariates, Material};
 use observe::file;
 use serde::Serialize;
 use spec::{Duration, Timestamp};
 
+use super::each::on_all_cpus;
 use crate::failure::Failure;
 use crate::screen::{Screen, Tone};
 
@@ -36,6 +37,24 @@ pub(super) struct Tested {
     folder: String,
     recorded: Recorded,
     outcome: Result<Outcome, backtest::Error>,
+    measured: Option<Measured>,
+}
+
+/// What a project measured of what, and what came of it without each input.
+pub(super) struct Measured {
+    zone: String,
+    pub(super) measure: String,
+    /// By input.
+    without: Vec<(String, Result<Outcome, backtest::Error>)>,
+}
+
+impl Tested {
+    /// What was measured, and what came of it with an input and without it.
+    pub(super) fn pair(&self, input: &str) -> Option<(&Measured, &Outcome, &Outcome)> {
+        let measured = self.measured.as_ref()?;
+        let (_, without) = measured.without.iter().find(|(name, _)| name == input)?;
+        Some((measured, self.outcome.as_ref().ok()?, without.as_ref().ok()?))
+    }
 }
 
 /// A forecaster of a series at a horizon.
@@ -43,6 +62,10 @@ pub(super) struct Tested {
 pub(super) struct Value {
     folder: String,
     series: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measure: Option<String>,
     kind: &'static str,
     horizon_min: usize,
     forecaster: &'static str,
@@ -74,25 +97,51 @@ pub(super) fn test(
             }
         }
     }
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(BTreeMap::new());
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    std::thread::scope(|scope| {
-        for _ in 0..threads.min(series.len()) {
-            scope.spawn(|| {
-                while let Some((i, (_, recorded))) = {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    series.get(i).map(|one| (i, one))
-                } {
-                    let outcome = run(recorded, &Settings::new(recorded.step_seconds));
-                    done.lock().expect("no thread panicked").insert(i, outcome);
-                }
-            });
-        }
-    });
-    let outcomes = done.into_inner().expect("no thread panicked").into_values();
+    let outcomes = on_all_cpus(
+        &series,
+        |(_, recorded)| recorded.amounts.len(),
+        |(_, recorded)| run(recorded, &Settings::new(recorded.step_seconds)),
+    );
     let each = series.into_iter().zip(outcomes);
-    Ok(each.map(|((folder, recorded), outcome)| Tested { folder, recorded, outcome }).collect())
+    let tested =
+        |((folder, recorded), outcome)| Tested { folder, recorded, outcome, measured: None };
+    Ok(each.map(tested).collect())
+}
+
+/// Replays all amounts that a project measured, as `forecast show` would have forecast them, and
+/// once more without each of these inputs.
+pub(super) fn test_measured(name: &str, material: &Material, inputs: &[String]) -> Vec<Tested> {
+    let zone_of = |amount: &Amount| material.zones[amount.zone].name.clone();
+    let series = material.amounts.iter().map(|amount| Recorded {
+        name: format!("{}:{}", zone_of(amount), amount.measure),
+        step_seconds: material.step_seconds,
+        amounts: amount.values.clone(),
+        capacity: amount.capacity,
+    });
+    let series: Vec<Recorded> = series.collect();
+    if series.is_empty() {
+        return Vec::new();
+    }
+    let lefts: Vec<Option<&String>> =
+        std::iter::once(None).chain(inputs.iter().map(Some)).collect();
+    let replay = |left: &Option<&String>| {
+        let known = material.amounts.iter().filter_map(|amount| material.ahead.get(amount.zone));
+        let of = |zone: &Covariates| left.map_or_else(|| zone.clone(), |name| zone.without(name));
+        let ahead: Vec<Covariates> = known.map(of).collect();
+        run_group(&series, &Settings::new(material.step_seconds), &ahead).into_iter()
+    };
+    let mut outcomes = on_all_cpus(&lefts, |_| 1, replay);
+    let tested = series.into_iter().zip(&material.amounts).map(|(recorded, amount)| {
+        let mut next = outcomes.iter_mut().map(|of| of.next().expect("each has all series"));
+        let outcome = next.next().expect("there is one with all inputs");
+        let measured = Measured {
+            zone: zone_of(amount),
+            measure: amount.measure.to_string(),
+            without: inputs.iter().cloned().zip(next).collect(),
+        };
+        Tested { folder: name.to_owned(), recorded, outcome, measured: Some(measured) }
+    });
+    tested.collect()
 }
 
 /// The columns of a table, each as a series of its own.
@@ -140,8 +189,9 @@ fn on_steps(name: String, recording: &Recording) -> Recorded {
 /// Every score, for programs.
 pub(super) fn values(tested: &[Tested]) -> Vec<Value> {
     let mut values = Vec::new();
-    for Tested { folder, recorded, outcome } in tested {
+    for Tested { folder, recorded, outcome, measured } in tested {
         let Ok(outcome) = outcome else { continue };
+        let measured = measured.as_ref();
         for (cells, hours) in outcome.cells.iter().zip(HORIZONS) {
             let weights = outcome.weights.iter().find(|of| of.0 as usize == hours * 60);
             for (i, (cell, forecaster)) in cells.iter().zip(FORECASTERS).enumerate() {
@@ -153,6 +203,8 @@ pub(super) fn values(tested: &[Tested]) -> Vec<Value> {
                 values.push(Value {
                     folder: folder.clone(),
                     series: recorded.name.clone(),
+                    zone: measured.map(|measured| measured.zone.clone()),
+                    measure: measured.map(|measured| measured.measure.clone()),
                     kind: "amount",
                     horizon_min: hours * 60,
                     forecaster,

@@ -3,16 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use forecast::backtest::{Error, Folder, Outcome, run_knowing, targets};
 use forecast::target::Kind;
 use forecast::trace::{self, Trace};
 use forecast::{Covariates, Learning, Material, Zone};
 
+use super::each::on_all_cpus;
 use super::{amounts, inputs, scores, source};
 use crate::args::ForecastBacktest;
 use crate::exit_code::Code;
@@ -45,7 +43,7 @@ struct Job<'a> {
 pub(crate) fn backtest(args: &ForecastBacktest, screen: Screen) -> Result<Code, Failure> {
     let (subjects, amounts) = match &args.root {
         Some(root) => recorded(root, args)?,
-        None => (vec![measured(args, screen)?], Vec::new()),
+        None => measured(args, screen)?,
     };
     let jobs: Vec<Job<'_>> = subjects.iter().flat_map(jobs).collect();
     let outcomes = test_all(&jobs)?;
@@ -59,13 +57,19 @@ pub(crate) fn backtest(args: &ForecastBacktest, screen: Screen) -> Result<Code, 
     }
     if args.json {
         let odds = scores::values(&parts).into_iter().map(Entry::Odds);
-        let inputs = inputs::values(&inputs).into_iter().map(Entry::Input);
-        let amounts = amounts::values(&amounts).into_iter().map(Entry::Amount);
-        screen.print_json(&odds.chain(inputs).chain(amounts).collect::<Vec<_>>())?;
+        let worth = inputs::values(&inputs).into_iter().map(Entry::Input);
+        let entries =
+            odds.chain(worth).chain(amounts::values(&amounts).into_iter().map(Entry::Amount));
+        let of_amounts = inputs::values_of_amounts(&subjects, &amounts);
+        let entries = entries.chain(of_amounts.into_iter().map(Entry::Input));
+        screen.print_json(&entries.collect::<Vec<_>>())?;
     } else {
         let odds = if subjects.is_empty() { String::new() } else { scores::text(&parts, screen) };
-        let inputs = inputs::text(&inputs, screen);
-        screen.print(&(odds + &inputs + &amounts::text(&amounts, screen)))?;
+        let worth = inputs::text(&inputs, screen);
+        let space = if odds.is_empty() || amounts.is_empty() { "" } else { "\n" };
+        let of_amounts = inputs::text_of_amounts(&subjects, &amounts, screen);
+        let text = odds + &worth + space + &amounts::text(&amounts, screen) + &of_amounts;
+        screen.print(&text)?;
     }
     Ok(Code::Succeeded)
 }
@@ -87,23 +91,32 @@ fn recorded(
 }
 
 /// What a project measured, with what its site says is known ahead.
-fn measured(args: &ForecastBacktest, screen: Screen) -> Result<Subject, Failure> {
+fn measured(
+    args: &ForecastBacktest,
+    screen: Screen,
+) -> Result<(Vec<Subject>, Vec<amounts::Tested>), Failure> {
     let (name, mut material) = source::history(&args.project)?;
     if let Some(path) = &args.site {
         let site = source::Site { path, project: &args.project, without: &[] };
         source::know_ahead(site, &mut material, 0, screen)?;
     }
-    let Material { zones, up, step_seconds, mut ahead, .. } = material;
-    ahead.resize(zones.len(), Covariates::none());
+    material.ahead.resize(material.zones.len(), Covariates::none());
+    let inputs = inputs_of(&material.ahead);
+    let amounts = amounts::test_measured(&name, &material, &inputs);
+    let Material { zones, up, step_seconds, ahead, .. } = material;
     let traces = up.into_iter().map(|samples| Trace { step_seconds, samples }).collect();
-    Ok(Subject { folder: Folder { name, zones, traces }, ahead })
+    Ok((vec![Subject { folder: Folder { name, zones, traces }, ahead }], amounts))
+}
+
+/// Names of the inputs of zones, which have the same.
+fn inputs_of(zones: &[Covariates]) -> Vec<String> {
+    zones.first().into_iter().flat_map(Covariates::inputs).map(str::to_owned).collect()
 }
 
 /// Each statement with all inputs, and then without each.
 fn jobs(subject: &Subject) -> Vec<Job<'_>> {
-    let inputs = subject.ahead.first().into_iter().flat_map(Covariates::inputs);
-    let withouts: Vec<Option<String>> =
-        std::iter::once(None).chain(inputs.map(|name| Some(name.to_owned()))).collect();
+    let inputs = inputs_of(&subject.ahead).into_iter().map(Some);
+    let withouts: Vec<Option<String>> = std::iter::once(None).chain(inputs).collect();
     let job = |kind| withouts.iter().cloned().map(move |without| Job { subject, kind, without });
     [Kind::Up, Kind::Survival].into_iter().flat_map(job).collect()
 }
@@ -135,31 +148,14 @@ enum Entry {
     Amount(amounts::Value),
 }
 
-/// Does each job, the longest first, on as many threads as there are cpus; the order of what comes
-/// back is that of the jobs.
+/// Does each job; the order of what comes back is that of the jobs.
 fn test_all(jobs: &[Job<'_>]) -> Result<Vec<Outcome>, Failure> {
     let size = |job: &Job<'_>| {
         let samples: usize =
             job.subject.folder.traces.iter().map(|trace| trace.samples.len()).sum();
         samples * if job.kind == Kind::Up { 2 } else { 1 }
     };
-    let mut order: Vec<usize> = (0..jobs.len()).collect();
-    order.sort_by_key(|&i| std::cmp::Reverse(size(&jobs[i])));
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(BTreeMap::new());
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    std::thread::scope(|scope| {
-        for _ in 0..threads.min(jobs.len()) {
-            scope.spawn(|| {
-                while let Some(&i) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = test(&jobs[i]);
-                    done.lock().expect("no thread panicked").insert(i, outcome);
-                }
-            });
-        }
-    });
-    let done = done.into_inner().expect("no thread panicked");
-    let outcomes: Result<Vec<Outcome>, _> = done.into_values().collect();
+    let outcomes: Result<Vec<Outcome>, _> = on_all_cpus(jobs, size, test).into_iter().collect();
     outcomes.map_err(|error| Failure::of(Code::Invalid, &error))
 }
 

@@ -2,6 +2,7 @@
 
 mod amounts;
 mod backtest;
+mod each;
 mod inputs;
 mod scores;
 mod show;
