@@ -7,7 +7,7 @@ use crate::ahead::{Inputs, Unlike};
 use crate::availability::{self, Availability, ZoneAvailability};
 use crate::card::{ModelCard, TargetCard};
 use crate::covariates::Covariates;
-use crate::dependence::{Dependence, Residuals};
+use crate::dependence::{Dependence, Said};
 use crate::feature::{self, Neighbours};
 use crate::forecast::{self, Curve, Footing, Forecast, Warning};
 use crate::hazard::Hazards;
@@ -27,7 +27,7 @@ const ORIGINS_KEPT: usize = 120_000;
 /// With more zones than this, not every origin of every zone is kept.
 const ZONES_KEPT_WHOLE: usize = 12;
 /// The least horizon at which it is looked at how zones fare together.
-const RESIDUAL_MINUTES: u32 = 15;
+const COMPARED_MINUTES: u32 = 15;
 
 /// A zone of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct Predictor {
     hazards: Hazards,
     origins: Origins,
     tracks: Vec<Track>,
+    /// What each track said at each origin, where zones are compared by it.
+    said: Vec<Vec<f32>>,
     learning: Learning,
     next_fit: usize,
     inputs: Inputs,
@@ -87,6 +89,7 @@ impl Predictor {
                 base: Rows::new(feature::NAMES.len()),
             },
             tracks: targets.iter().map(track).collect(),
+            said: vec![Vec::new(); targets.len()],
             learning,
             next_fit: day.max(1),
             inputs: Inputs::default(),
@@ -246,34 +249,47 @@ impl Predictor {
     /// What joint futures of all zones are drawn from; none before the first step.
     #[must_use]
     pub fn joint(&self, horizon: Horizon) -> Option<Joint> {
-        let ahead: Option<Vec<Ahead>> =
-            (0..self.zones.len()).map(|z| self.ahead(z, horizon)).collect();
-        Some(Joint::new(&ahead?, &self.dependence(), horizon))
+        Some(Joint::new(&self.ahead(horizon)?, &self.dependence(), horizon))
     }
 
     /// How zones fared together beyond what forecasts knew.
     #[must_use]
     pub fn dependence(&self) -> Dependence {
         let n = self.zones.len();
+        let Some((&first, &last)) = self.origins.steps.first().zip(self.origins.steps.last())
+        else {
+            return Dependence::none(n);
+        };
         // Not every zone has an origin at every step that is learned from, but one in each block.
         let block = stride(self.step_seconds) * self.thinned;
-        let first = self.origins.steps.first().map_or(0, |step| step / block);
-        let blocks = self.origins.steps.last().map_or(0, |step| step / block + 1 - first);
-        let of = |track: &Track| {
-            let mut zones = vec![vec![f32::NAN; blocks]; n];
-            for (i, residual) in track.residuals() {
-                let (zone, step) = (self.origins.zones[i] as usize, self.origins.steps[i]);
-                zones[zone][step / block - first] = residual;
+        let first = first / block;
+        let blocks = last / block + 1 - first;
+        let of = |(track, kept): (&Track, &Vec<f32>)| {
+            let mut said = vec![vec![f32::NAN; blocks]; n];
+            for ((&zone, &step), &p) in self.origins.zones.iter().zip(&self.origins.steps).zip(kept)
+            {
+                said[zone as usize][step / block - first] = p;
             }
-            Residuals { minutes: track.target().minutes, zones }
+            let state = |zone: &Series, i: usize| {
+                let is_up = zone.up((first + i) * block + track.steps());
+                is_up.map_or(f32::NAN, |is_up| f32::from(u8::from(is_up)))
+            };
+            let came = |zone: &Series| (0..blocks).map(|i| state(zone, i)).collect();
+            let came = self.series.iter().map(came).collect();
+            Said { minutes: track.target().minutes, said, came }
         };
-        let learned = self.tracks.iter().filter(|track| {
-            track.target().kind == Kind::Up && track.target().minutes >= RESIDUAL_MINUTES
-        });
-        Dependence::of(&learned.map(of).collect::<Vec<_>>(), n)
+        let compared = self.tracks.iter().zip(&self.said).filter(|(track, _)| is_compared(track));
+        Dependence::of(&compared.map(of).collect::<Vec<_>>(), n)
     }
 
-    fn ahead(&self, z: usize, horizon: Horizon) -> Option<Ahead> {
+    /// What joint futures are drawn from, zone by zone, besides how zones fare together; none before
+    /// the first step.
+    #[must_use]
+    pub fn ahead(&self, horizon: Horizon) -> Option<Vec<Ahead>> {
+        (0..self.zones.len()).map(|z| self.ahead_of(z, horizon)).collect()
+    }
+
+    fn ahead_of(&self, z: usize, horizon: Horizon) -> Option<Ahead> {
         let forecast = self.forecast(z, horizon)?;
         let t = self.now()?;
         let step_minutes = horizon.step_minutes.max(1);
@@ -319,10 +335,14 @@ impl Predictor {
                 continue;
             }
             let base = self.base(z, t);
-            for track in &mut self.tracks {
+            let footing = Footing::of(&self.series[z], self.step_seconds);
+            for (track, kept) in self.tracks.iter_mut().zip(&mut self.said) {
                 let (zone, at) = (&self.series[z], (t, track.steps()));
                 let said = track.opinions(zone, z, at, &base, &self.hazards, &self.inputs);
                 if let Some(opinions) = said {
+                    if is_compared(track) {
+                        kept.push(footed(track, &opinions, footing) as f32);
+                    }
                     track.keep(&opinions, base.len());
                 }
             }
@@ -333,6 +353,9 @@ impl Predictor {
         if self.origins.steps.len() > ORIGINS_KEPT {
             self.origins.forget(ORIGINS_KEPT / 2);
             self.tracks.iter_mut().for_each(|track| track.forget(ORIGINS_KEPT / 2));
+            for said in self.said.iter_mut().filter(|said| !said.is_empty()) {
+                said.drain(..ORIGINS_KEPT / 2);
+            }
         }
     }
 
@@ -405,7 +428,8 @@ impl View<'_> {
         let Some(opinions) = self.opinions(track, k) else {
             return self.footing.temper(0.5, minutes);
         };
-        opinions.acting.cap(self.footing.temper(track.probability(&opinions), minutes))
+        let said = track.probability(&opinions);
+        opinions.acting.cap(self.footing.temper(said, minutes))
     }
 
     fn points(&self, kind: Kind) -> Vec<(u32, f64)> {
@@ -450,6 +474,18 @@ impl View<'_> {
             _ => Curve::new(around).at(minutes, 0.5),
         }
     }
+}
+
+/// Whether it is kept what a track said, so that zones can be compared.
+fn is_compared(track: &Track) -> bool {
+    let Target { kind, minutes } = track.target();
+    kind == Kind::Up && minutes >= COMPARED_MINUTES
+}
+
+/// The probability of a track at its own horizon.
+fn footed(track: &Track, opinions: &Opinions, footing: Footing) -> f64 {
+    let said = track.probability(opinions);
+    opinions.acting.cap(footing.temper(said, track.target().minutes))
 }
 
 /// Steps from one origin that is learned from to the next: a quarter of an hour.

@@ -255,13 +255,6 @@ impl Track {
         self.labels.push(f32::NAN);
     }
 
-    /// What forecasts left open, of each origin whose outcome is known: its index, and that.
-    pub fn residuals(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
-        let said = self.labels.iter().zip(&self.pooled).enumerate();
-        let known = said.filter(|(_, (label, _))| !label.is_nan());
-        known.map(|(i, (label, &odds))| (i, label - table::sigmoid(f64::from(odds)) as f32))
-    }
-
     /// How good the pool has been at all origins kept whose outcome is known, and the climatology.
     #[must_use]
     pub fn scores(&self) -> (Score, Score) {

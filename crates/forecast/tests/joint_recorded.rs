@@ -4,12 +4,16 @@
 #![expect(clippy::unwrap_used, reason = "tests panic where something is not as they say")]
 #![expect(clippy::disallowed_methods, reason = "a test on recorded data reads files")]
 
+mod pooled;
+
 use std::path::PathBuf;
 
 use forecast::learning::{BoostPlan, Learning};
+use forecast::seed::Stream;
 use forecast::target::Target;
 use forecast::trace::{self, Trace};
 use forecast::{Horizon, Predictor, Zone, boost};
+use pooled::{Sums, compare};
 
 const FOLDER: &str = "traces/availability/1-node/aws-02-15-2023";
 const DAY: usize = 288;
@@ -28,35 +32,6 @@ fn recorded() -> Option<Vec<(Zone, Trace)>> {
     Some(files.into_iter().map(read).collect())
 }
 
-/// Sums for the correlation of every pair.
-struct Sums {
-    n: usize,
-    all: f64,
-    each: Vec<f64>,
-    both: Vec<f64>,
-}
-
-impl Sums {
-    fn new(n: usize) -> Self {
-        Self { n, all: 0.0, each: vec![0.0; n], both: vec![0.0; n * n] }
-    }
-
-    fn add(&mut self, up: &[bool]) {
-        self.all += 1.0;
-        for a in (0..self.n).filter(|&a| up[a]) {
-            self.each[a] += 1.0;
-            (0..self.n).filter(|&b| up[b]).for_each(|b| self.both[a * self.n + b] += 1.0);
-        }
-    }
-
-    fn correlation(&self, a: usize, b: usize) -> f64 {
-        let mean = |z: usize| self.each[z] / self.all;
-        let spread = |z: usize| mean(z) * (1.0 - mean(z));
-        let both = self.both[a * self.n + b] / self.all;
-        (both - mean(a) * mean(b)) / (spread(a) * spread(b)).sqrt()
-    }
-}
-
 #[test]
 fn over_many_origins_zones_go_together_as_they_did() {
     let Some(recorded) = recorded() else {
@@ -66,48 +41,87 @@ fn over_many_origins_zones_go_together_as_they_did() {
     let (zones, traces): (Vec<Zone>, Vec<Trace>) = recorded.into_iter().unzip();
     let n = zones.len();
     let step = traces[0].step_seconds;
-    let steps_a_day = 86_400 / step as usize;
+    let day = 86_400 / step as usize;
+    let mut predictor = Predictor::new(&zones, step, &Target::all(), quick());
+    let [mut whole, mut later, mut causal] = [(); 3].map(|()| Sums::new(n));
+    let state = |z: usize, t: usize| traces[z].samples[t].is_some_and(|count| count > 0.0);
+    let length = traces[0].samples.len();
+    let states: Vec<Vec<bool>> =
+        (0..length).map(|t| (0..n).map(|z| state(z, t)).collect()).collect();
+    let minutes = f64::from(step) / 60.0;
+    let mut origins = Vec::new();
+    for t in 0..length - day {
+        let samples: Vec<Option<f64>> = traces.iter().map(|trace| trace.samples[t]).collect();
+        predictor.observe(&samples);
+        if t == 0 || !t.is_multiple_of(day / 4) {
+            continue;
+        }
+        let ahead = predictor.ahead(Horizon::default()).unwrap();
+        whole.add_past(&states, t, minutes);
+        if t >= 5 * day && origins.len().is_multiple_of(2) {
+            later.add_past(&states, t, minutes);
+            causal.add_futures(&ahead, &predictor.dependence(), t as u64);
+        }
+        origins.push(ahead);
+    }
+    for t in length - day..length {
+        predictor.observe(&traces.iter().map(|trace| trace.samples[t]).collect::<Vec<_>>());
+    }
+    let names: Vec<&str> = zones.iter().map(|zone| zone.name.as_str()).collect();
+    // With what the whole history shows.
+    let dependence = predictor.dependence();
+    let mut known = Sums::new(n);
+    for (i, ahead) in origins.iter().enumerate() {
+        known.add_futures(ahead, &dependence, i as u64);
+    }
+    let off = compare("known at last", &names, &whole, &known);
+    assert!(off.worst < 0.05 && off.mean.abs() < 0.02, "{} {}", off.worst, off.mean);
+    // As each origin knew: of what was still to come nobody knew, and days differ.
+    let off = compare("known then", &names, &later, &causal);
+    let doubt = doubts(&states[5 * day..], day);
+    let beyond = |&(a, b): &(usize, usize)| {
+        let distance = causal.correlation(a, b) - later.correlation(a, b);
+        distance.abs() > 2.0 * doubt[a * n + b]
+    };
+    let pairs: Vec<(usize, usize)> = later.pairs().collect();
+    let mean = pairs.iter().map(|(a, b)| doubt[a * n + b]).sum::<f64>() / pairs.len() as f64;
+    println!("other days of the same kind would have correlations that differ by {mean:.3}");
+    assert!(off.mean.abs() < 0.03, "{}", off.mean);
+    let beyond: Vec<_> = pairs.iter().filter(|pair| beyond(pair)).collect();
+    assert!(20 * beyond.len() <= pairs.len(), "{beyond:?}");
+    agrees(&predictor);
+}
+
+/// The standard error of every correlation, by drawing as many days with replacement.
+fn doubts(states: &[Vec<bool>], day: usize) -> Vec<f64> {
+    let n = states[0].len();
+    let days: Vec<&[Vec<bool>]> = states.chunks_exact(day).collect();
+    let mut stream = Stream::new(1);
+    let (mut sums, mut squares) = (vec![0.0; n * n], vec![0.0; n * n]);
+    let draws = 100;
+    for _ in 0..draws {
+        let mut drawn = Sums::new(n);
+        for _ in &days {
+            days[stream.below(days.len())].iter().step_by(9).for_each(|up| drawn.add(up));
+        }
+        for (a, b) in drawn.pairs() {
+            let r = drawn.correlation(a, b);
+            sums[a * n + b] += r;
+            squares[a * n + b] += r * r;
+        }
+    }
+    let draws = f64::from(draws);
+    let error = |k: usize| (squares[k] / draws - (sums[k] / draws).powi(2)).max(0.0).sqrt();
+    (0..n * n).map(error).collect()
+}
+
+/// Fewer trees, grown less often: what is tested here does not hang on how good they are.
+fn quick() -> Learning {
     let settings = boost::Settings { rounds: 20, ..boost::Settings::default() };
     let mut learning = Learning { growth: 0.5, ..Learning::default() };
     learning.boosts =
         learning.boosts.into_iter().map(|plan| BoostPlan { settings, ..plan }).collect();
-    let mut predictor = Predictor::new(&zones, step, &Target::all(), learning);
-    let (mut history, mut futures) = (Sums::new(n), Sums::new(n));
-    let is_up = |z: usize, t: usize| traces[z].samples[t].is_some_and(|count| count > 0.0);
-    let length = traces[0].samples.len();
-    for t in 0..length {
-        let samples: Vec<Option<f64>> = traces.iter().map(|trace| trace.samples[t]).collect();
-        predictor.observe(&samples);
-        if t < 5 * steps_a_day || t + steps_a_day >= length {
-            continue;
-        }
-        if t % 3 == 0 {
-            history.add(&(0..n).map(|z| is_up(z, t)).collect::<Vec<_>>());
-        }
-        if t.is_multiple_of(steps_a_day / 2) {
-            let paths = predictor.joint(Horizon::default()).unwrap().paths(200, t as u64);
-            for path in 0..paths.len() {
-                for step in (1..=DAY as u16).step_by(7) {
-                    let up: Vec<bool> = (0..n).map(|z| paths.is_up(path, z, step)).collect();
-                    futures.add(&up);
-                }
-            }
-        }
-    }
-    let pairs: Vec<(usize, usize)> = (0..n).flat_map(|a| (0..a).map(move |b| (a, b))).collect();
-    let mut off = Vec::new();
-    for &(a, b) in &pairs {
-        let (was, drawn) = (history.correlation(a, b), futures.correlation(a, b));
-        println!("{} {}: {was:.3} was, {drawn:.3} drawn", zones[a].name, zones[b].name);
-        off.push(drawn - was);
-    }
-    let mean = off.iter().sum::<f64>() / off.len() as f64;
-    let distance = off.iter().map(|d| d.abs()).sum::<f64>() / off.len() as f64;
-    println!("mean difference {mean:.3}, mean distance {distance:.3}");
-    // As many random pairs differ by 0.03 in the mean, and single ones by more: 40 days hold only
-    // so many spells.
-    assert!(mean.abs() < 0.05 && distance < 0.07, "{mean}, {distance}");
-    agrees(&predictor);
+    learning
 }
 
 /// Paths from the last step against forecasts: within a hundredth.

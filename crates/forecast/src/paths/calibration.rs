@@ -7,7 +7,7 @@
 use super::latent::{Coupling, knots, minutes};
 use super::law::Law;
 use super::{Watcher, play};
-use crate::dependence::{Dependence, LATE_MINUTES};
+use crate::dependence::{Dependence, LATE_MINUTES, REACHED, bounds};
 use crate::horizon::Horizon;
 use crate::matrix::Loadings;
 
@@ -28,8 +28,10 @@ const SEED: u64 = 0x5EED_0F0A_1107;
 /// Pressures for zones with these laws.
 pub(super) fn fit(laws: &[Law], dependence: &Dependence, horizon: Horizon) -> Coupling {
     let n = laws.len();
-    let wanted = wanted(laws, dependence);
     let steps = horizon.steps().count();
+    let late = (LATE_MINUTES / horizon.step_minutes) as usize;
+    let late = if late < steps { late } else { 0 };
+    let wanted = wanted(laws, dependence, late);
     let knots = knots(steps, horizon.step_minutes);
     let share = |knot| dependence.share_at(minutes(knot).max(15)) as f32;
     let mut pressures: Vec<f64> =
@@ -46,8 +48,7 @@ pub(super) fn fit(laws: &[Law], dependence: &Dependence, horizon: Horizon) -> Co
     for _ in 0..ROUNDS {
         let mut pilot = Pilot::new(n, steps);
         play(laws, &coupling, PATHS, steps, SEED, &mut pilot);
-        let late = (LATE_MINUTES / horizon.step_minutes) as usize;
-        let found = pilot.correlations(if late < steps { late } else { 0 }, steps);
+        let found = pilot.correlations(late, steps);
         for k in (0..n * n).filter(|k| k / n != k % n) {
             if wanted[k] != 0.0 {
                 pressures[k] = limited(pressures[k] + GAIN * (wanted[k] - found[k]));
@@ -62,15 +63,37 @@ fn limited(r: f64) -> f64 {
     r.clamp(-MOST, MOST)
 }
 
-/// Correlations that states should have; none with a zone that never changes.
-fn wanted(laws: &[Law], dependence: &Dependence) -> Vec<f64> {
+/// Correlations that states should have from a step on, as far as they can with these forecasts; none
+/// with a zone that never changes.
+fn wanted(laws: &[Law], dependence: &Dependence, from: usize) -> Vec<f64> {
     let n = laws.len();
     let pair = |k: usize| {
         let (a, b) = (k / n, k % n);
         let is_free = a != b && laws[a].varies() && laws[b].varies() && dependence.zones() == n;
-        if is_free { dependence.between(a, b) } else { 0.0 }
+        if is_free {
+            within_bounds(&laws[a], &laws[b], from, dependence.between(a, b))
+        } else {
+            0.0
+        }
     };
     (0..n * n).map(pair).collect()
+}
+
+/// A correlation of two zones, or the one nearest to it that their states can have.
+fn within_bounds(a: &Law, b: &Law, from: usize, wanted: f64) -> f64 {
+    let (mut own, mut limits) = ([0.0; 2], [0.0; 2]);
+    for (a, b) in a.up()[from..].iter().zip(&b.up()[from..]) {
+        let bounds = bounds(*a, *b);
+        own[0] += a * (1.0 - a);
+        own[1] += b * (1.0 - b);
+        limits[0] += bounds[0];
+        limits[1] += bounds[1];
+    }
+    let spread = (own[0] * own[1]).sqrt();
+    if spread <= 0.0 {
+        return 0.0;
+    }
+    wanted.clamp(REACHED * limits[0] / spread, REACHED * limits[1] / spread)
 }
 
 /// States of a pilot, as bits of paths: by zone, then by step looked at.

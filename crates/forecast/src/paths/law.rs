@@ -85,6 +85,11 @@ impl Law {
         self.up.iter().any(|&p| p > 0.001 && p < 0.999)
     }
 
+    /// Probability of being up, at each step.
+    pub(super) fn up(&self) -> &[f64] {
+        &self.up
+    }
+
     fn bin(&self, age: usize) -> u8 {
         let minutes = age as f64 * f64::from(self.step_minutes);
         ((minutes / 5.0).max(1.0).log2() as usize).min(AGES - 1) as u8
