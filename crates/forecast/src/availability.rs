@@ -4,6 +4,7 @@
 //! [`schema`] is that as a JSON schema.
 
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Serialize, Serializer};
 use spec::Timestamp;
 
@@ -112,7 +113,9 @@ impl Free {
 /// The JSON schema of [`Availability`].
 #[must_use]
 pub fn schema() -> serde_json::Value {
-    let mut schema = schemars::schema_for!(Availability).to_value();
+    // Of what is written: fields that are left out where nothing was measured are not required.
+    let written = SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = written.into_generator().into_root_schema_for::<Availability>().to_value();
     schema["title"] = "Foreshard forecast".into();
     schema
 }
@@ -135,6 +138,19 @@ mod tests {
         let zone = &schema["$defs"]["ZoneAvailability"]["properties"];
         for field in ["zone", "up", "survival", "free", "wait", "warnings"] {
             assert!(zone[field].is_object(), "{field}");
+        }
+    }
+
+    #[test]
+    fn the_schema_requires_what_is_always_written_and_nothing_else() {
+        let required = &schema()["$defs"]["ZoneAvailability"]["required"];
+        let is_required =
+            |field: &str| required.as_array().is_some_and(|all| all.contains(&field.into()));
+        for field in ["zone", "region", "is_up", "up", "survival", "warnings"] {
+            assert!(is_required(field), "{field} is always there");
+        }
+        for field in ["free", "wait"] {
+            assert!(!is_required(field), "{field} is there where it was measured");
         }
     }
 }

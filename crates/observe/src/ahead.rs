@@ -146,7 +146,7 @@ fn events(
     match feed::fetch(&place(folder, &calendar.from), limits) {
         Ok(text) => {
             let read = ics::read(&text, ics::Bounds::new(from, to));
-            warnings.extend(read.flaws.iter().map(|flaw| format!("calendar `{name}` {flaw}")));
+            warnings.extend(read.flaws.iter().map(|flaw| format!("calendar `{name}`: {flaw}")));
             read.events
         }
         Err(unheard) => {
@@ -208,12 +208,17 @@ fn read(feed: &Feed, folder: &Path, limits: Limits) -> Result<Vec<(Timestamp, f6
     };
     let found = file::read(&text, &feed.from, &reading).map_err(|mistakes| {
         let first = mistakes.first();
-        first.map_or_else(|| "it cannot be read".to_owned(), |one| format!("{}:{one}", feed.from))
+        first.map_or_else(|| "it cannot be read".to_owned(), |one| one.of(&shown(&feed.from)))
     })?;
     let [one] = &found[..] else {
         return Err(format!("it holds {} series, and must hold one", found.len()));
     };
     Ok(one.recording.samples.iter().map(|sample| (sample.at, sample.value)).collect())
+}
+
+/// Where it comes from as people may see it: of an address nothing that may be secret.
+fn shown(from: &str) -> String {
+    if feed::is_address(from) { feed::shown(from) } else { from.to_owned() }
 }
 
 /// An address, or a file below a folder.
@@ -308,6 +313,31 @@ mod tests {
             assert!(of(name).is_some_and(|warning| warning.contains(why)), "{:?}", loaded.warnings);
         }
         assert_eq!(loaded.zones[0].inputs().count(), 4, "the clock and three empty calendars");
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_feed_is_told_without_the_secrets_of_its_address() {
+        use std::io::{Read, Write};
+
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let body = "time,value\nnever,1\n";
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all((head + body).as_bytes());
+        });
+        let more = format!(
+            "feeds: {{grid: {{from: \"http://me:secret@{address}/grid.csv?token=secret\"}}}}\n"
+        );
+        let told = loaded(Path::new(""), &more).warnings.join("\n");
+        server.join().unwrap();
+        assert!(
+            told.contains(&format!("http://{address}/grid.csv:2: `never` is no time")),
+            "{told}"
+        );
+        assert!(!told.contains("secret"), "{told}");
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Bounds {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
     /// It is something else.
-    #[error("is no iCalendar file: `BEGIN:VCALENDAR` is missing")]
+    #[error("it is no iCalendar file: `BEGIN:VCALENDAR` is missing")]
     NotACalendar,
     /// An event cannot be understood.
     #[error("the event at line {line} is left out: {why}")]
@@ -68,16 +68,16 @@ pub enum Flaw {
     #[error("the time zone `{0}` is not known: its times are taken by the clock of each zone")]
     Zone(String),
     /// There are more events than are looked at.
-    #[error("has more than {0} events: the others are left out")]
+    #[error("it has more than {0} events: the others are left out")]
     TooMany(usize),
     /// Rules have more candidates than are looked at.
     #[error("its rules never end, or take too long: what comes later is left out")]
     TooLong,
     /// It ends in the middle of a component.
-    #[error("ends in the middle of `{0}`")]
+    #[error("it ends in the middle of `{0}`")]
     CutOff(String),
     /// More was wrong than is told.
-    #[error("and more that is not told")]
+    #[error("there is more that is not told")]
     More,
 }
 

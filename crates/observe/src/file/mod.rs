@@ -57,6 +57,15 @@ pub struct Mistake {
     pub instead: String,
 }
 
+impl Mistake {
+    /// With the place that it is in.
+    #[must_use]
+    pub fn of(&self, place: &str) -> String {
+        let space = if self.line.is_some() { "" } else { " " };
+        format!("{place}:{space}{self}")
+    }
+}
+
 impl std::fmt::Display for Mistake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(line) = self.line {
@@ -285,6 +294,22 @@ mod tests {
         assert_eq!(names(&found), ["us-east-1a count"]);
         let times: Vec<i64> = found[0].recording.samples.iter().map(|s| s.at.0).collect();
         assert_eq!(times, [600_000_000, 1_200_000_000]);
+    }
+
+    #[test]
+    fn a_trace_says_at_every_step_what_was_there_also_where_nothing_changed() {
+        let start = Some(Timestamp(0));
+        let minutes = |text: &str| -> Vec<(i64, f64)> {
+            let found = read(text, "z", &Reading { start, ..Reading::default() }).unwrap();
+            let samples = &found[0].recording.samples;
+            samples.iter().map(|sample| (sample.at.0 / 60_000_000, sample.value)).collect()
+        };
+        let json = r#"{"metadata": {"gap_seconds": 120}, "data": [1, 1, 1, null, 0]}"#;
+        assert_eq!(minutes(json), [(0, 1.0), (2, 1.0), (4, 1.0), (8, 0.0)]);
+        let changes = "seconds,count\n0,2\n720,\n1260,1\n1320,0\n";
+        let held = [(0, 2.0), (5, 2.0), (10, 2.0), (21, 1.0), (22, 0.0)];
+        assert_eq!(minutes(changes), held);
+        assert!(minutes("seconds,count\n0,1\n1e12,0\n").len() < 1_100_000, "it ends");
     }
 
     #[test]

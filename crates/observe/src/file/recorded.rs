@@ -1,8 +1,9 @@
 //! Traces of availability: counts and prices that begin at 0, or have no times at all.
 
+use forecast::grid::STEPS_MAX;
 use forecast::recording::Measure;
 use forecast::trace;
-use spec::Timestamp;
+use spec::{Duration, Timestamp};
 
 use super::{Row, Rows};
 
@@ -36,11 +37,11 @@ pub(super) fn read(text: &str, name: &str, rows: &mut Rows<'_>) {
         }
     };
     let zone = rows.reading.zone.clone().unwrap_or_else(|| name.to_owned());
-    let at = |after: spec::Duration| {
+    let at = |after: Duration| {
         Some(Timestamp(start.0.saturating_add(i64::try_from(after.0).unwrap_or(i64::MAX))))
     };
     let row = Row { zone: Some(&zone), ..Row::default() };
-    for (after, count) in recorded.counts {
+    for (after, count) in counts(&recorded) {
         if let Some(value) = count {
             rows.add(Row { at: at(after), measure: Some(&Measure::Count), value, ..row });
         }
@@ -48,4 +49,21 @@ pub(super) fn read(text: &str, name: &str, rows: &mut Rows<'_>) {
     for (after, value) in recorded.prices {
         rows.add(Row { at: at(after), measure: Some(&Measure::Price), value, ..row });
     }
+}
+
+/// A count for each gap; where only changes were recorded, each change and what held every five
+/// minutes since: in a history, a sample that long ago speaks for nothing.
+fn counts(recorded: &trace::Recorded) -> Vec<(Duration, Option<f64>)> {
+    let step = recorded.gap.unwrap_or(Duration::from_secs(300)).0;
+    let mut counts = Vec::new();
+    for (i, &(from, count)) in recorded.counts.iter().enumerate() {
+        let to = recorded.counts.get(i + 1).map_or(recorded.length, |next| next.0);
+        counts.push((from, count));
+        let mut at = (from.0 / step + 1) * step;
+        while at < to.0 && counts.len() < STEPS_MAX {
+            counts.push((Duration(at), count));
+            at += step;
+        }
+    }
+    counts
 }
