@@ -5,7 +5,7 @@
 //! those before. Knows amounts, not what they are of.
 //!
 //! Reading order: this file, `expert` (who says what), `track` (whom to believe, and how wide),
-//! then `past`, `line`, `boosted`, [`levels`].
+//! then `standing`, `past`, `line`, `boosted`, [`levels`].
 
 pub mod backtest;
 mod boosted;
@@ -13,6 +13,7 @@ mod expert;
 pub mod levels;
 mod line;
 mod past;
+mod standing;
 mod track;
 
 use crate::ahead::Unlike;
@@ -21,6 +22,7 @@ use crate::covariates::Covariates;
 use boosted::{Boosted, Lesson};
 use levels::Quantiles;
 use past::{Clock, Past};
+use standing::Turned;
 use track::{Said, Track};
 
 /// Minutes ahead that are learned; between them, forecasts are mixed.
@@ -163,8 +165,15 @@ impl FreePredictor {
             let amount = amount.filter(|a| a.is_finite() && a.abs() < LARGEST);
             strand.past.push(amount.unwrap_or(f64::NAN));
             let value = strand.past.at(t);
+            let mut turned = Turned::none();
             for (j, track) in strand.tracks.iter_mut().enumerate() {
-                let Some(resolved) = track.resolve(t, value, &strand.past) else { continue };
+                let Some(resolved) = track.resolve(t, value, &strand.past, &turned) else {
+                    continue;
+                };
+                // Below an hour single steps decide, not what lasts.
+                if track.k >= self.clock.hours(1.0) {
+                    turned.add(&track.turned());
+                }
                 let origin = (t - track.k) / self.clock.stride;
                 if (origin + i).is_multiple_of(self.thinned) {
                     self.lessons[j].push(&resolved.row, resolved.target);

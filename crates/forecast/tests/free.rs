@@ -108,6 +108,46 @@ fn eight_in_ten_fall_within_the_interval_also_where_the_spread_doubles() {
     }
 }
 
+/// A level with a little noise for ten days, then for two days another.
+fn jump(seed: u64) -> Vec<Option<f64>> {
+    let mut stream = Stream::new(seed);
+    let level = |t: usize| if t < 10 * DAY { 30.0 } else { 90.0 };
+    (0..12 * DAY).map(|t| Some(level(t) + 4.0 * (stream.uniform() - 0.5))).collect()
+}
+
+#[test]
+fn some_hours_after_the_level_jumped_a_day_ahead_is_forecast_on_the_new_one() {
+    for seed in 20..23 {
+        let whole = jump(seed);
+        let median = |hours: usize| {
+            let predictor = fed(&whole[..10 * DAY + 4 * hours]);
+            predictor.quantiles(0, DAY).unwrap()[LEVELS / 2]
+        };
+        let (before, after) = (median(0), median(8));
+        assert!((28.0..32.0).contains(&before), "{before} before");
+        // What was an hour ahead came true; a day ahead nothing has yet.
+        assert!(after > 65.0, "{after} eight hours after");
+    }
+}
+
+#[test]
+fn intervals_of_a_level_that_jumped_hold_again_within_a_day_and_do_not_run_away() {
+    let whole = jump(23);
+    let mut predictor = FreePredictor::new(&[None], quick());
+    let (mut asked, mut held) = (0, 0);
+    for (t, &amount) in whole.iter().enumerate().take(12 * DAY - 12) {
+        predictor.observe(&[amount]);
+        if t < 11 * DAY {
+            continue;
+        }
+        let said = predictor.quantiles(0, 12).unwrap();
+        asked += 1;
+        held += usize::from((said[1]..=said[17]).contains(&whole[t + 12].unwrap()));
+        assert!(said[17] - said[1] < 30.0 && said[18] < 100.0, "at {t}: {said:?}");
+    }
+    assert!(held * 10 > asked * 6, "{held} of {asked}");
+}
+
 #[test]
 fn what_was_never_negative_is_not_forecast_so_and_nothing_exceeds_capacity() {
     let mut predictor = FreePredictor::new(&[Some(10.0), None], quick());

@@ -11,6 +11,8 @@ use super::levels::Window;
 const DAYS: usize = 15;
 /// The least share by which a mean for an hour of the day moves to the newest value.
 const RECENT_HOUR_RATE: f64 = 0.3;
+/// What part of the range of all that was seen is believed beyond it.
+const BEYOND: f64 = 0.1;
 /// Days after which a value counts half in level and spread.
 const SPREAD_HALF_LIFE: f64 = 4.0;
 
@@ -183,6 +185,12 @@ impl Past {
     /// The least and the most that was ever seen.
     pub(super) fn range(&self) -> (f64, f64) {
         (self.least, self.most)
+    }
+
+    /// A value no farther beyond all that was seen than a part of its range.
+    pub(super) fn believable(&self, value: f64) -> f64 {
+        let slack = BEYOND * (self.most - self.least);
+        value.clamp(self.least - slack, self.most + slack)
     }
 
     /// The mean at this time of the day, of all days; NaN where none is known.

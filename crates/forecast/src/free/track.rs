@@ -2,8 +2,9 @@
 //!
 //! Knows origins whose outcome is not known yet and, for each expert, the errors it made. Weights
 //! are those of a Bayesian average over Laplace-like errors, tempered: each expert's loss so far to
-//! a power that grows with how many origins do not repeat each other. The blend of quantiles is then
-//! stretched on each side of its median to what its own past missed (conformal, per side).
+//! a power that grows with how many origins do not repeat each other, times what shorter horizons
+//! say of who errs more than usual now. The blend of quantiles is then stretched on each side of its
+//! median to what its own past missed (conformal, per side).
 
 use std::collections::VecDeque;
 
@@ -11,6 +12,7 @@ use super::expert::{self, ERRORS, EXPERTS, LINE, Outlook};
 use super::levels::{self, INTERVAL, LEVELS, MEDIAN, Quantiles, Window};
 use super::line::Line;
 use super::past::{Clock, Past};
+use super::standing::{Standing, Turned};
 
 /// Days over which errors are kept.
 const ERROR_DAYS: usize = 14;
@@ -21,18 +23,24 @@ const STRETCH_DAYS: usize = 6;
 /// The least number of scores that the stretch is found from, however rare origins are.
 const SCORES_MIN: usize = 60;
 /// Days after which a loss counts half.
-const LOSS_HALF_LIFE: f64 = 8.0;
+const LOSS_HALF_LIFE: f64 = 4.0;
+/// Days after which counts half how a deviation from the hour of the day lasts, and how experts stand.
+const LASTING_HALF_LIFE: f64 = 8.0;
+/// Days after which it counts half how experts stand lately.
+const LATELY_HALF_LIFE: f64 = 0.1;
+/// By what power of e a weight falls for each loss that is usual, lost beyond what is usual.
+const TURN: f64 = 4.0;
 /// The power of a loss for each independent origin, and the most it becomes.
-const TEMPER: f64 = 3.0;
-const POWER_MAX: f64 = 16.0;
+const TEMPER: f64 = 6.0;
+const POWER_MAX: f64 = 32.0;
 /// What share of the best expert's loss is added to each before they are compared.
 const DOUBT: f64 = 1e-3;
 /// Levels to each side whose losses count for the weights at a level.
-const REACH: usize = 2;
+const REACH: usize = 1;
 /// Days after which a row of the line counts half.
 const LINE_HALF_LIFE: f64 = 21.0;
 /// Independent origins at which a stretch is believed half.
-const STRETCH_DOUBT: f64 = 4.0;
+const STRETCH_DOUBT: f64 = 24.0;
 /// How far an interval is stretched or shrunk at most.
 const STRETCH: (f64, f64) = (0.5, 4.0);
 
@@ -63,6 +71,10 @@ pub(super) struct Track {
     /// At each level, what each expert weighs.
     weights: Vec<[f64; EXPERTS]>,
     keep: f64,
+    keep_lasting: f64,
+    standing: Standing,
+    /// How experts have turned at shorter horizons.
+    turned: [f64; EXPERTS],
     /// What of an origin does not repeat the one before.
     news: f64,
     /// Independent origins that losses were summed over.
@@ -93,6 +105,9 @@ impl Track {
             losses: [[0.0; LEVELS]; EXPERTS],
             weights: vec![[1.0 / EXPERTS as f64; EXPERTS]; LEVELS],
             keep: 0.5_f64.powf(1.0 / (LOSS_HALF_LIFE * a_day)),
+            keep_lasting: 0.5_f64.powf(1.0 / (LASTING_HALF_LIFE * a_day)),
+            standing: Standing::new(LOSS_HALF_LIFE * a_day, LATELY_HALF_LIFE * a_day),
+            turned: [0.0; EXPERTS],
             news,
             seen: 0.0,
             above: Window::new(clock.origins(STRETCH_DAYS).max(SCORES_MIN)),
@@ -106,7 +121,8 @@ impl Track {
     pub(super) fn outlook(&self, past: &Past, clock: Clock, k: usize) -> Option<Outlook> {
         let decay = (self.lasting[0] / (self.lasting[1] + 1e-9)).clamp(0.0, 1.0);
         let mut outlook = Outlook::of(past, clock, k, decay)?;
-        outlook.points[LINE] = outlook.points[0] + outlook.spread * self.line.at(&outlook.row);
+        let line = outlook.points[0] + outlook.spread * self.line.at(&outlook.row);
+        outlook.points[LINE] = past.believable(line);
         Some(outlook)
     }
 
@@ -118,6 +134,7 @@ impl Track {
         mut outlook: Outlook,
         boosted: Option<Quantiles>,
     ) -> Said {
+        let boosted = boosted.map(|quantiles| quantiles.map(|q| past.believable(q)));
         outlook.points[expert::BOOSTED] = boosted.map_or(outlook.points[LINE], |q| q[MEDIAN]);
         let mut each: Vec<Quantiles> = Vec::with_capacity(EXPERTS);
         let naive = outlook.spread;
@@ -152,8 +169,15 @@ impl Track {
         self.pending.push_back(Pending { at, outlook, said: each, blend, row });
     }
 
-    /// Learns from the origin whose target is now, if there is one.
-    pub(super) fn resolve(&mut self, now: usize, value: f64, past: &Past) -> Option<Resolved> {
+    /// Learns from the origin whose target is now, if there is one, and from how experts have turned at
+    /// shorter horizons.
+    pub(super) fn resolve(
+        &mut self,
+        now: usize,
+        value: f64,
+        past: &Past,
+        turned: &Turned,
+    ) -> Option<Resolved> {
         while self.pending.front().is_some_and(|pending| pending.at + self.k < now) {
             self.pending.pop_front();
         }
@@ -164,6 +188,7 @@ impl Track {
         if value.is_nan() {
             return None;
         }
+        self.turned = turned.each();
         self.learn(&pending, value, past, now);
         let target = super::boosted::target(&pending.outlook, value);
         Some(Resolved { row: pending.row, target })
@@ -174,12 +199,7 @@ impl Track {
         for (e, errors) in self.errors.iter_mut().enumerate() {
             errors.push(outlook.error(e, value));
         }
-        for (loss, said) in self.losses.iter_mut().zip(&pending.said) {
-            for (i, (loss, &q)) in loss.iter_mut().zip(said).enumerate() {
-                let lost = levels::pinball(i, f64::from(q), value);
-                *loss = *loss * self.keep + self.news * lost;
-            }
-        }
+        self.lose(pending, value);
         self.seen = self.seen * self.keep + self.news;
         self.weights = (0..LEVELS).map(|i| self.weights_at(i)).collect();
         let last = outlook.points[0];
@@ -190,8 +210,8 @@ impl Track {
         if !hour.is_nan() && !before.is_nan() {
             let was = ((last - before) / outlook.spread).clamp(-8.0, 8.0);
             let is = ((value - hour) / outlook.spread).clamp(-8.0, 8.0);
-            self.lasting[0] = self.lasting[0] * self.keep + was * is;
-            self.lasting[1] = self.lasting[1] * self.keep + was * was;
+            self.lasting[0] = self.lasting[0] * self.keep_lasting + was * is;
+            self.lasting[1] = self.lasting[1] * self.keep_lasting + was * was;
         }
         let q = &pending.blend;
         let floor = 1e-3 * outlook.spread;
@@ -199,6 +219,25 @@ impl Track {
         let below = (q[MEDIAN] - value) / (q[MEDIAN] - q[INTERVAL.0]).max(floor);
         self.above.push(above as f32);
         self.below.push(below as f32);
+    }
+
+    /// Adds up what each expert lost.
+    fn lose(&mut self, pending: &Pending, value: f64) {
+        let mut lost = [0.0; EXPERTS];
+        for ((sums, said), lost) in self.losses.iter_mut().zip(&pending.said).zip(&mut lost) {
+            for (i, (sum, &q)) in sums.iter_mut().zip(said).enumerate() {
+                let loss = levels::pinball(i, f64::from(q), value);
+                *sum = *sum * self.keep + self.news * loss;
+                *lost += loss;
+            }
+        }
+        let by_blend = pending.blend.iter().enumerate().map(|(i, &q)| levels::pinball(i, q, value));
+        self.standing.learn(&lost, by_blend.sum(), 1e-4 * pending.outlook.spread);
+    }
+
+    /// How much worse each expert has stood lately than it usually does.
+    pub(super) fn turned(&self) -> [f64; EXPERTS] {
+        self.standing.turned()
     }
 
     /// What each expert weighs over all levels; they sum to 1.
@@ -217,7 +256,10 @@ impl Track {
         // Where the best hardly lost anything, its lead says little.
         let floor = self.lost_by_best() * DOUBT + 1e-300;
         let power = (TEMPER * self.seen).min(POWER_MAX);
-        let raw = losses.map(|loss| ((loss + floor) / (least + floor)).powf(-power));
+        let raw: [f64; EXPERTS] = std::array::from_fn(|e| {
+            let worse = ((losses[e] + floor) / (least + floor)).ln();
+            (-power * worse - TURN * self.turned[e]).exp()
+        });
         let total: f64 = raw.iter().sum();
         raw.map(|weight| weight / total)
     }
