@@ -23,6 +23,26 @@ pub struct Folder {
     pub traces: Vec<Trace>,
 }
 
+impl Folder {
+    /// Seconds from one step to the next, and the length of the longest trace.
+    pub(crate) fn shape(&self) -> Result<(u32, usize), Error> {
+        let step = self.traces.first().map_or(0, |trace| trace.step_seconds);
+        if self.traces.iter().any(|trace| trace.step_seconds != step) {
+            return Err(Error::Steps(self.name.clone()));
+        }
+        let longest = self.traces.iter().map(|trace| trace.samples.len()).max().unwrap_or(0);
+        if longest == 0 {
+            return Err(Error::Empty(self.name.clone()));
+        }
+        Ok((step, longest))
+    }
+
+    /// A step of every zone.
+    pub(crate) fn step(&self, t: usize) -> Vec<Option<f64>> {
+        self.traces.iter().map(|trace| trace.samples.get(t).copied().flatten()).collect()
+    }
+}
+
 /// Why a folder cannot be tested.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
@@ -121,23 +141,14 @@ pub fn run_knowing(
     learning: &Learning,
     covariates: &[Covariates],
 ) -> Result<Outcome, Error> {
-    let step = folder.traces.first().map_or(0, |trace| trace.step_seconds);
-    if folder.traces.iter().any(|trace| trace.step_seconds != step) {
-        return Err(Error::Steps(folder.name.clone()));
-    }
-    let longest = folder.traces.iter().map(|trace| trace.samples.len()).max().unwrap_or(0);
-    if longest == 0 {
-        return Err(Error::Empty(folder.name.clone()));
-    }
+    let (step, longest) = folder.shape()?;
     let split = Split::of(longest, step);
     let mut tester = Tester::new(folder, targets, split);
     let mut predictor = Predictor::new(&folder.zones, step, targets, learning.clone())
         .with_covariates(covariates.to_vec())
         .map_err(|_| Error::Inputs(folder.name.clone()))?;
     for t in 0..longest {
-        let samples: Vec<Option<f64>> =
-            folder.traces.iter().map(|trace| trace.samples.get(t).copied().flatten()).collect();
-        predictor.observe(&samples);
+        predictor.observe(&folder.step(t));
         if split.is_origin(t) {
             tester.ask(&predictor, t);
         }
@@ -193,19 +204,24 @@ pub fn ablate(
 
 /// Where testing begins, and how far origins are apart.
 #[derive(Clone, Copy, Debug)]
-struct Split {
+pub(crate) struct Split {
     cut: usize,
     stride: usize,
     step_seconds: u32,
 }
 
 impl Split {
-    fn of(longest: usize, step_seconds: u32) -> Self {
+    pub(crate) fn of(longest: usize, step_seconds: u32) -> Self {
         let stride = (900.0 / f64::from(step_seconds.max(1))).round() as usize;
         Self { cut: longest * 6 / 10, stride: stride.max(1), step_seconds }
     }
 
-    fn is_origin(self, t: usize) -> bool {
+    /// The first step that is tested.
+    pub(crate) fn cut(self) -> usize {
+        self.cut
+    }
+
+    pub(crate) fn is_origin(self, t: usize) -> bool {
         t >= self.cut && (t - self.cut).is_multiple_of(self.stride)
     }
 }

@@ -32,6 +32,13 @@ pub fn falling(values: &[f64]) -> Vec<f64> {
     rising(&negated, &vec![1.0; values.len()]).into_iter().map(|value| -value).collect()
 }
 
+/// `first`, and then the non-increasing sequence nearest to `values` that does not exceed it.
+#[must_use]
+pub fn falling_from(first: f64, values: &[f64]) -> Vec<f64> {
+    let rest = falling(values).into_iter().map(|value| value.min(first));
+    std::iter::once(first).chain(rest).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,8 @@
 //! [`target`], [`series`]; then what it is made of: [`track`], [`table`], [`hazard`], [`feature`],
 //! [`learned`], [`blend`]; [`logistic`] and [`boost`] are the learners. [`backtest`] replays a past
 //! and [`score`] says how good it was. What is known besides a zone's past is in [`covariates`]:
-//! [`local_clock`], [`calendar`], [`regressor`], [`recurrence`], [`drain`], [`residue`]. [`free`] forecasts amounts. [`recording`] and [`grid`] turn what was measured,
+//! [`local_clock`], [`calendar`], [`regressor`], [`recurrence`], [`drain`], [`residue`]. [`free`] forecasts amounts,
+//! [`count`] how many instances there will be. [`recording`] and [`grid`] turn what was measured,
 //! with all its flaws, into steps.
 
 pub mod ahead;
@@ -18,6 +19,7 @@ pub mod blend;
 pub mod boost;
 pub mod calendar;
 pub mod card;
+pub mod count;
 pub mod counter;
 pub mod covariates;
 pub mod demand;

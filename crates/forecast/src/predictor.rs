@@ -21,7 +21,7 @@ use crate::target::{Kind, Target, steps_of};
 use crate::track::{Opinions, Origins, Track};
 
 /// Days of samples that are kept.
-const DAYS_KEPT: usize = 120;
+pub(crate) const DAYS_KEPT: usize = 120;
 /// The most origins that are kept before the older half is forgotten.
 const ORIGINS_KEPT: usize = 120_000;
 /// With more zones than this, not every origin of every zone is kept.
@@ -94,6 +94,14 @@ impl Predictor {
             next_fit: day.max(1),
             inputs: Inputs::default(),
         }
+    }
+
+    /// The same of zones that count as up only while at least so many instances are. Only for a
+    /// predictor that has seen nothing.
+    #[must_use]
+    pub fn needing(mut self, instances: u32) -> Self {
+        self.series = self.series.into_iter().map(|zone| zone.needing(instances)).collect();
+        self
     }
 
     /// The same with what is known of each zone besides its past, in the order of zones. Only for a
@@ -446,7 +454,7 @@ impl View<'_> {
 
     /// The forecast at every horizon at which something that is known ahead changes, besides those
     /// that are learned. In between, the two models around it are asked about that very step.
-    fn curve(&self, kind: Kind, horizon: Horizon) -> Curve {
+    pub(crate) fn curve(&self, kind: Kind, horizon: Horizon) -> Curve {
         let learned = Curve::new(self.points(kind));
         let (Some(known), Some(now)) = (self.predictor.inputs.of(self.z), self.predictor.now())
         else {

@@ -8,6 +8,7 @@
 use spec::Timestamp;
 
 use crate::availability::{Availability, Free};
+use crate::count::Counts;
 use crate::covariates::Covariates;
 use crate::drain;
 use crate::forecast::Warning;
@@ -188,6 +189,7 @@ impl Material {
 pub struct ResourcePredictor {
     material: Material,
     predictor: Predictor,
+    counts: Counts,
     free: FreePredictor,
 }
 
@@ -237,17 +239,20 @@ impl ResourcePredictor {
 
     fn new(material: Material, learning: Learning) -> Self {
         let step = material.step_seconds;
-        let bare = Predictor::new(&material.zones, step, &Target::all(), learning);
+        let bare = Predictor::new(&material.zones, step, &Target::all(), learning.clone());
         // Inputs that do not fit the zones are as good as none.
         let told = bare.clone().with_covariates(material.ahead.clone());
         let predictor = if material.ahead.is_empty() { bare } else { told.unwrap_or(bare) };
+        let bare = Counts::new(&material.zones, step, learning);
+        let told = bare.clone().with_covariates(material.ahead.clone());
+        let counts = if material.ahead.is_empty() { bare } else { told.unwrap_or(bare) };
         let capacities: Vec<Option<f64>> = material.amounts.iter().map(|a| a.capacity).collect();
         let bare = FreePredictor::new(&capacities, Settings::new(step));
         let ahead = material.amounts.iter().filter_map(|amount| material.ahead.get(amount.zone));
         let ahead: Vec<Covariates> = ahead.cloned().collect();
         let told = bare.clone().with_covariates(ahead.clone());
         let free = if ahead.is_empty() { bare } else { told.unwrap_or(bare) };
-        Self { material, predictor, free }
+        Self { material, predictor, counts, free }
     }
 
     /// All steps from one on, as long as it goes on; says whether it did.
@@ -258,7 +263,9 @@ impl ResourcePredictor {
                 return false;
             }
             let material = &self.material;
-            self.predictor.observe(&material.up.iter().map(|up| at(up, t)).collect::<Vec<_>>());
+            let up: Vec<_> = material.up.iter().map(|up| at(up, t)).collect();
+            self.predictor.observe(&up);
+            self.counts.observe(&up);
             let amounts: Vec<_> = material.amounts.iter().map(|a| at(&a.values, t)).collect();
             if !amounts.is_empty() {
                 self.free.observe(&amounts);
@@ -269,6 +276,7 @@ impl ResourcePredictor {
 
     fn refit(&mut self) {
         self.predictor.refit();
+        self.counts.refit();
         if !self.material.amounts.is_empty() {
             self.free.refit();
         }
@@ -285,6 +293,7 @@ impl ResourcePredictor {
             }
         }
         for (z, zone) in availability.zones.iter_mut().enumerate() {
+            zone.free.extend(self.instances(z, horizon));
             zone.wait = self.wait(z, Asked::default());
             let told = self.material.warnings.iter().filter(|(of, _)| *of == z);
             zone.warnings.extend(told.map(|(_, warning)| warning.clone()));
@@ -312,6 +321,21 @@ impl ResourcePredictor {
     #[must_use]
     pub fn material(&self) -> &Material {
         &self.material
+    }
+
+    /// How many instances a zone will have, where it ever had more than one.
+    fn instances(&self, z: usize, horizon: Horizon) -> Option<Free> {
+        if !self.counts.is_counted(z) {
+            return None;
+        }
+        let outlook = self.counts.outlook(z, &self.predictor, horizon)?;
+        Some(Free {
+            measure: Measure::Count.to_string(),
+            unit: Measure::Count.unit().to_owned(),
+            capacity: Some(self.counts.most(z)),
+            levels: (0..levels::LEVELS).map(levels::level).collect(),
+            quantiles: horizon.steps().map(|m| outlook.quantiles(m).to_vec()).collect(),
+        })
     }
 
     fn free(&self, i: usize, amount: &Amount, horizon: Horizon) -> Option<Free> {

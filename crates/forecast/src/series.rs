@@ -13,6 +13,8 @@ pub struct Series {
     first: usize,
     steps: Vec<Step>,
     kept: usize,
+    /// How many instances make it up; with 0, any.
+    needed: f64,
     size: f32,
     previous_run: u32,
 }
@@ -34,7 +36,20 @@ impl Series {
     /// A zone of which nothing is known yet; of its steps at least the last `kept` are kept.
     #[must_use]
     pub fn new(kept: usize) -> Self {
-        Self { first: 0, steps: Vec::new(), kept: kept.max(16), size: 1.0, previous_run: 0 }
+        Self {
+            first: 0,
+            steps: Vec::new(),
+            kept: kept.max(16),
+            needed: 0.0,
+            size: 1.0,
+            previous_run: 0,
+        }
+    }
+
+    /// The same, up only while at least so many instances are.
+    #[must_use]
+    pub fn needing(self, instances: u32) -> Self {
+        Self { needed: f64::from(instances), ..self }
     }
 
     /// Takes the next step: how many instances are up, or none where it is not known. What is no
@@ -56,7 +71,7 @@ impl Series {
 
     fn known_step(&mut self, last: Option<Step>, value: f64) -> Step {
         self.size = self.size.max(value as f32);
-        let is_up = value > 0.0;
+        let is_up = value > 0.0 && value >= self.needed;
         let level = (value / f64::from(self.size)) as f32;
         let Some(last) = last else {
             return Step {
@@ -235,6 +250,17 @@ mod tests {
         assert_eq!(series.up(1), None);
         assert_eq!(series.carried_up(2), Some(true));
         assert_eq!(series.unknown_for(), 1);
+    }
+
+    #[test]
+    fn a_zone_of_which_more_is_needed_is_up_only_while_it_has_as_much() {
+        let mut series = Series::new(100).needing(3);
+        [4.0, 2.0, 3.0].into_iter().for_each(|count| series.push(Some(count)));
+        assert_eq!(
+            (0..3).map(|t| series.up(t)).collect::<Vec<_>>(),
+            [Some(true), Some(false), Some(true)]
+        );
+        assert!((series.level(1) - 0.5).abs() < 1e-6, "how much there is stays known");
     }
 
     #[test]

@@ -47,6 +47,33 @@ fn recorded_availability_is_replayed_scored_and_every_forecast_written_the_same_
 }
 
 #[test]
+fn a_zone_of_several_instances_is_forecast_with_how_many_there_will_be() {
+    let stage = Stage::with(&[]);
+    stage.write("traces/pool/north-1a.json", &trace(1).replace("1,", "3,"));
+    let words = ["forecast", "backtest", "traces", "--emit", "f.jsonl"];
+    let told = stage.foreshard(&words).ends(0).prints("pool: instances at the end of the horizon");
+    told.prints("last count").prints("last day");
+    let said = stage.read("f.jsonl");
+    let said = said.lines().filter(|line| line.contains("\"horizon_min\":60,\"quantiles\":["));
+    assert_eq!(said.clone().count(), 672 - 403 - 2);
+    let quantiles = |line: &str| -> Vec<f64> {
+        let line: serde_json::Value = serde_json::from_str(line).expect("it is JSON");
+        serde_json::from_value(line["quantiles"].clone()).expect("it is a list of numbers")
+    };
+    let said: Vec<Vec<f64>> = said.map(quantiles).collect();
+    assert!(said.iter().all(|said| said.len() == 19 && said.is_sorted()));
+    assert!(said.iter().flatten().all(|count| [0.0, 1.0, 3.0].contains(count)));
+    let json = stage.foreshard(&["forecast", "backtest", "traces", "--json"]).ends(0).json();
+    let counts = json.as_array().expect("a list").iter().filter(|entry| entry["kind"] == "count");
+    let at_an_hour = counts.filter(|entry| entry["horizon_min"] == 60);
+    let crps: Vec<f64> =
+        at_an_hour.map(|entry| entry["crps"].as_f64().expect("a number")).collect();
+    assert!(crps.len() == 4 && crps[1..].iter().all(|baseline| crps[0] < *baseline), "{crps:?}");
+    let told = stage.foreshard(&["forecast", "show", "traces"]).ends(0);
+    told.prints("north-1a: instances; in 1 h: ");
+}
+
+#[test]
 fn a_file_that_is_no_trace_is_refused_by_name() {
     let stage = Stage::with(&[]);
     stage.foreshard(&["forecast", "backtest", "."]).ends(2).says("there are no traces in .");

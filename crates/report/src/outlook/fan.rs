@@ -5,12 +5,15 @@
 use forecast::Horizon;
 use forecast::availability::Free;
 
+use crate::printable::clipped;
 use crate::text::Style;
 
 /// Eighths, from the least to the most.
 const EIGHTHS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Lines of a fan.
 const HEIGHT: usize = 8;
+/// The unit of what is counted.
+const INSTANCES: &str = "instances";
 
 /// Means of equal parts; none of a part in which nothing is known.
 pub(super) fn binned(values: &[Option<f64>], width: usize) -> Vec<Option<f64>> {
@@ -123,8 +126,20 @@ pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     }
 }
 
-/// An amount in its unit, in three figures or so.
+/// What a fan is of: `cpu free`, `memory in use`, `instances`.
+pub(super) fn subject(free: &Free) -> String {
+    match (free.unit.as_str(), free.capacity) {
+        (INSTANCES, _) => INSTANCES.to_owned(),
+        (_, Some(_)) => format!("{} free", clipped(&free.measure, 30)),
+        (_, None) => format!("{} in use", clipped(&free.measure, 30)),
+    }
+}
+
+/// An amount in its unit, in three figures or so; of instances, how many.
 pub(super) fn figure(value: f64, unit: &str) -> String {
+    if unit == INSTANCES {
+        return format!("{value:.0}");
+    }
     let (value, prefix) = match unit {
         "B" | "B/s" => scaled(value),
         _ => (value, ""),
@@ -150,6 +165,22 @@ fn scaled(value: f64) -> (f64, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn instances_are_whole() {
+        let free = Free {
+            measure: "count".to_owned(),
+            unit: INSTANCES.to_owned(),
+            capacity: Some(4.0),
+            levels: vec![0.5],
+            quantiles: vec![vec![3.0]],
+        };
+        assert_eq!(subject(&free), "instances");
+        assert_eq!(figure(3.0, &free.unit), "3");
+        let cpu = Free { measure: "cpu".to_owned(), unit: String::new(), ..free };
+        assert_eq!(subject(&cpu), "cpu free");
+        assert_eq!(subject(&Free { capacity: None, ..cpu }), "cpu in use");
+    }
 
     #[test]
     fn what_was_is_shown_with_its_gaps() {

@@ -158,8 +158,7 @@ impl Sheet {
         let history = amounts.map_or(&[][..], Vec::as_slice);
         let shown = curves.iter().flatten().copied().chain(history.iter().flatten().copied());
         let range = fan::range(shown);
-        let what = if free.capacity.is_some() { "free" } else { "in use" };
-        let title = format!("{}: {} {what}", zone.zone, free.measure);
+        let title = format!("{}: {}", zone.zone, fan::subject(free));
         let panel = self.panel(&title, "", FAN, range, outlook);
         let step = f64::from(outlook.availability.horizon.step_minutes);
         let middle = f64::midpoint(range.0, range.1);

@@ -144,8 +144,7 @@ fn amount(
     made: &Availability,
     style: Style,
 ) -> String {
-    let what = if free.capacity.is_some() { "free" } else { "in use" };
-    let title = format!("{}: {} {what}", clipped(&zone.zone, NAME), clipped(&free.measure, 30));
+    let title = format!("{}: {}", clipped(&zone.zone, NAME), fan::subject(free));
     let mut text = format!("\n{}", style.bold(&title));
     let step =
         |minutes: u32| (minutes.div_ceil(made.horizon.step_minutes.max(1)).max(1) - 1) as usize;

@@ -11,7 +11,7 @@ use forecast::trace::{self, Trace};
 use forecast::{Covariates, Learning, Material, Zone};
 
 use super::each::on_all_cpus;
-use super::{amounts, inputs, scores, source};
+use super::{amounts, counts, inputs, scores, source};
 use crate::args::ForecastBacktest;
 use crate::exit_code::Code;
 use crate::failure::Failure;
@@ -26,6 +26,13 @@ pub(super) struct Subject {
     pub(super) folder: Folder,
     /// Of each zone, in order.
     pub(super) ahead: Vec<Covariates>,
+}
+
+impl Subject {
+    /// How many samples there are, of all zones.
+    pub(super) fn samples(&self) -> usize {
+        self.folder.traces.iter().map(|trace| trace.samples.len()).sum()
+    }
 }
 
 /// One replay.
@@ -48,8 +55,9 @@ pub(crate) fn backtest(args: &ForecastBacktest, screen: Screen) -> Result<Code, 
     let jobs: Vec<Job<'_>> = subjects.iter().flat_map(jobs).collect();
     let outcomes = test_all(&jobs)?;
     let (parts, inputs) = parts(&jobs, &outcomes);
+    let counts = counts::test(&subjects).map_err(|error| Failure::of(Code::Invalid, &error))?;
     if let Some(path) = &args.emit {
-        emit(path, &parts)?;
+        emit(path, &parts, &counts)?;
     }
     if let Some(path) = &args.svg {
         let text = scores::diagrams(&parts);
@@ -58,13 +66,15 @@ pub(crate) fn backtest(args: &ForecastBacktest, screen: Screen) -> Result<Code, 
     if args.json {
         let odds = scores::values(&parts).into_iter().map(Entry::Odds);
         let worth = inputs::values(&inputs).into_iter().map(Entry::Input);
-        let entries =
-            odds.chain(worth).chain(amounts::values(&amounts).into_iter().map(Entry::Amount));
-        let of_amounts = inputs::values_of_amounts(&subjects, &amounts);
-        let entries = entries.chain(of_amounts.into_iter().map(Entry::Input));
+        let of_counts = counts::values(&counts).into_iter().map(Entry::Count);
+        let of_amounts = amounts::values(&amounts).into_iter().map(Entry::Amount);
+        let worth_of_amounts = inputs::values_of_amounts(&subjects, &amounts);
+        let entries = odds.chain(of_counts).chain(worth).chain(of_amounts);
+        let entries = entries.chain(worth_of_amounts.into_iter().map(Entry::Input));
         screen.print_json(&entries.collect::<Vec<_>>())?;
     } else {
         let odds = if subjects.is_empty() { String::new() } else { scores::text(&parts, screen) };
+        let odds = odds + &counts::text(&counts, screen);
         let worth = inputs::text(&inputs, screen);
         let space = if odds.is_empty() || amounts.is_empty() { "" } else { "\n" };
         let of_amounts = inputs::text_of_amounts(&subjects, &amounts, screen);
@@ -144,17 +154,14 @@ fn parts<'a>(
 #[serde(untagged)]
 enum Entry {
     Odds(scores::Value),
+    Count(counts::Value),
     Input(inputs::Value),
     Amount(amounts::Value),
 }
 
 /// Does each job; the order of what comes back is that of the jobs.
 fn test_all(jobs: &[Job<'_>]) -> Result<Vec<Outcome>, Failure> {
-    let size = |job: &Job<'_>| {
-        let samples: usize =
-            job.subject.folder.traces.iter().map(|trace| trace.samples.len()).sum();
-        samples * if job.kind == Kind::Up { 2 } else { 1 }
-    };
+    let size = |job: &Job<'_>| job.subject.samples() * if job.kind == Kind::Up { 2 } else { 1 };
     let outcomes: Result<Vec<Outcome>, _> = on_all_cpus(jobs, size, test).into_iter().collect();
     outcomes.map_err(|error| Failure::of(Code::Invalid, &error))
 }
@@ -168,7 +175,11 @@ fn test(job: &Job<'_>) -> Result<Outcome, Error> {
     run_knowing(&job.subject.folder, &targets(job.kind), &Learning::default(), &ahead)
 }
 
-fn emit(path: &Path, parts: &[scores::Part<'_>]) -> Result<(), Failure> {
+fn emit(
+    path: &Path,
+    parts: &[scores::Part<'_>],
+    counts: &[counts::Tested<'_>],
+) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::io("write", path, &error);
     let mut out = BufWriter::new(std::fs::File::create(path).map_err(failed)?);
     for scores::Part { folder, kind, outcome } in parts {
@@ -180,6 +191,18 @@ fn emit(path: &Path, parts: &[scores::Part<'_>]) -> Result<(), Failure> {
             writeln!(
                 out,
                 r#"{{"folder":{name},"zone":{zone},"origin":{origin},"horizon_min":{minutes},"{key}":{p:.6}}}"#
+            )
+            .map_err(failed)?;
+        }
+    }
+    for counts::Tested { subject, outcome } in counts {
+        let name = serde_json::Value::from(subject.folder.name.as_str());
+        for row in &outcome.rows {
+            let zone = serde_json::Value::from(subject.folder.zones[row.zone].name.as_str());
+            let (origin, minutes, quantiles) = (row.origin, row.minutes, row.quantiles);
+            writeln!(
+                out,
+                r#"{{"folder":{name},"zone":{zone},"origin":{origin},"horizon_min":{minutes},"quantiles":{quantiles:?}}}"#
             )
             .map_err(failed)?;
         }

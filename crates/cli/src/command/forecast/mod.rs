@@ -2,6 +2,7 @@
 
 mod amounts;
 mod backtest;
+mod counts;
 mod each;
 mod inputs;
 mod scores;

@@ -207,7 +207,8 @@ fn head(title: &str, targets: &[Target], screen: Screen) -> String {
     screen.datum(Tone::Faint, &line) + "\n"
 }
 
-fn ahead(minutes: u32) -> String {
+/// How far ahead that is.
+pub(super) fn ahead(minutes: u32) -> String {
     if minutes.is_multiple_of(60) {
         format!("{} h", minutes / 60)
     } else {

@@ -118,15 +118,15 @@ fn pasts(material: &Material, horizon: Horizon) -> Vec<Past> {
     let past = |(z, up): (usize, &Vec<Option<f64>>)| {
         let most = up.iter().flatten().copied().fold(1.0, f64::max);
         let amounts = material.amounts.iter().filter(|amount| amount.zone == z);
+        let amounts = amounts.map(|amount| {
+            let free = |used: f64| amount.capacity.map_or(used, |all| all - used);
+            last(&amount.values).into_iter().map(|used| used.map(free)).collect()
+        });
         Past {
             step_minutes: f64::from(material.step_seconds) / 60.0,
             up: last(up).into_iter().map(|count| count.map(|count| count / most)).collect(),
-            amounts: amounts
-                .map(|amount| {
-                    let free = |used: f64| amount.capacity.map_or(used, |all| all - used);
-                    last(&amount.values).into_iter().map(|used| used.map(free)).collect()
-                })
-                .collect(),
+            // Instances come last, where there ever was more than one.
+            amounts: amounts.chain((most > 1.0).then(|| last(up))).collect(),
         }
     };
     material.up.iter().enumerate().map(past).collect()
