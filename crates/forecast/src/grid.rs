@@ -250,6 +250,7 @@ mod tests {
     use super::*;
     use crate::recording::{Measure, Recording};
     use crate::tidy;
+    use crate::wait::Asked;
 
     fn at(seconds: i64, value: f64) -> Sample {
         Sample { at: Timestamp(seconds * 1_000_000), value }
@@ -346,7 +347,7 @@ mod tests {
         fn whatever_was_measured_the_grid_is_bounded_and_finite(
             samples in anything(), measure in measure(), step in 1_u32..100_000,
         ) {
-            let gridded = Recording { zone: "z".into(), measure, samples }.grid(step);
+            let gridded = Recording { zone: "z".into(), measure, asked: Asked::default(), samples }.grid(step);
             let values = &gridded.grid.values;
             prop_assert!(values.len() <= STEPS_MAX);
             prop_assert!(values.iter().flatten().all(|value| value.is_finite()));

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use spec::Timestamp;
 
 use crate::grid::{Grid, Method};
+use crate::wait::Asked;
 use crate::{grid, tidy, unit_change};
 
 /// What a series measures.
@@ -161,6 +162,8 @@ pub struct Recording {
     pub zone: String,
     /// What was measured.
     pub measure: Measure,
+    /// Of waits, what had been asked for: other requests are other recordings.
+    pub asked: Asked,
     /// The samples.
     pub samples: Vec<Sample>,
 }
@@ -310,7 +313,7 @@ mod tests {
     fn recording(measure: Measure, values: &[f64]) -> Recording {
         let at = |i: usize| Timestamp(1_700_000_100_000_000 + i as i64 * 300_000_000);
         let samples = values.iter().enumerate().map(|(i, &value)| Sample { at: at(i), value });
-        Recording { zone: "z".into(), measure, samples: samples.collect() }
+        Recording { zone: "z".into(), measure, asked: Asked::default(), samples: samples.collect() }
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Material {
             if kept.measure == Measure::Wait {
                 material.waits.extend(kept.samples.iter().map(|sample| {
                     let day = sample.at.0 as f64 / 86_400e6;
-                    (z, Waited { day, asked: Asked::default(), seconds: sample.value })
+                    (z, Waited { day, asked: kept.asked, seconds: sample.value })
                 }));
                 continue;
             }
@@ -136,7 +136,7 @@ impl Material {
     /// All grids from the first moment of any to the last.
     fn lay(&mut self, grids: &[(usize, Measure, Grid)]) {
         let Some(start) = grids.iter().map(|(_, _, grid)| grid.start).min() else {
-            self.up = vec![Vec::new(); self.zones.len()];
+            self.know_only_waits();
             return;
         };
         let end = grids.iter().map(|(_, _, grid)| grid.end()).max().unwrap_or(start);
@@ -167,6 +167,19 @@ impl Material {
                     *up = Some(1.0);
                 }
             }
+        }
+    }
+
+    /// Nothing is known but how long it takes to get in: the last step, in which zones may be up.
+    fn know_only_waits(&mut self) {
+        self.up = vec![Vec::new(); self.zones.len()];
+        let days = self.waits.iter().map(|(_, waited)| waited.day);
+        let latest = days.fold(f64::NEG_INFINITY, f64::max);
+        if latest.is_finite() {
+            let step_us = f64::from(self.step_seconds) * 1e6;
+            let steps = (latest * 86_400e6 / step_us).floor();
+            self.start = Some(Timestamp((steps * step_us) as i64));
+            self.up = vec![vec![None]; self.zones.len()];
         }
     }
 
@@ -375,7 +388,8 @@ mod tests {
     fn recording(measure: Measure, values: impl Iterator<Item = f64>) -> Recording {
         let at = |i: usize| Timestamp(START + i as i64 * 300_000_000);
         let samples = values.enumerate().map(|(i, value)| Sample { at: at(i), value });
-        Recording { zone: "desk".to_owned(), measure, samples: samples.collect() }
+        let (zone, asked) = ("desk".to_owned(), Asked::default());
+        Recording { zone, measure, asked, samples: samples.collect() }
     }
 
     fn day_and_night(i: usize) -> f64 {
@@ -423,6 +437,26 @@ mod tests {
         assert!(free.quantiles.iter().all(|q| q.windows(2).all(|pair| pair[0] <= pair[1] + 1e-9)));
         let wait = zone.wait.as_ref().unwrap();
         assert!((5.0..30.0).contains(&wait.seconds[2]), "{wait:?}");
+    }
+
+    #[test]
+    fn who_asks_for_more_waits_longer_where_it_was_so_and_waits_alone_are_a_past() {
+        let waits = |cpus: f64, seconds: f64| Recording {
+            asked: Asked { cpus: Some(cpus), ..Asked::default() },
+            ..recording(Measure::Wait, (0..60).map(|i| seconds + f64::from(i)))
+        };
+        let known = [waits(1.0, 5.0), waits(64.0, 3000.0)];
+        let material = Material::of_recordings(&known, Timestamp(i64::MAX), 300);
+        assert_eq!((material.steps(), material.waits.len()), (1, 120));
+        let predictor = ResourcePredictor::learn(material, Learning::default().in_haste());
+        let made = predictor.predict_availability(Horizon::default()).unwrap();
+        assert_eq!(made.zones[0].is_up, None);
+        let median = |cpus: Option<f64>| {
+            predictor.wait(0, Asked { cpus, ..Asked::default() }).unwrap().seconds[2]
+        };
+        assert!(median(Some(1.0)) < 100.0 && median(Some(64.0)) > 2000.0);
+        let any = made.zones[0].wait.as_ref().unwrap().seconds;
+        assert!(any[1] < 100.0 && any[3] > 2000.0, "{any:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! are the answer, and it is wide.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The levels of the quantiles.
 pub const LEVELS: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
@@ -24,7 +24,7 @@ const UNKNOWN: f64 = 0.6;
 const HALF_LIFE_DAYS: f64 = 14.0;
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Asked {
     /// Cpus.
     pub cpus: Option<f64>,

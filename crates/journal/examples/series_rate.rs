@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use journal::history::History;
-use journal::history::series::{Fold, Measured};
+use journal::history::series::{Asked, Fold, Measured};
 
 const STEP: i64 = 300_000_000;
 
@@ -52,6 +52,7 @@ fn measured(zone: u32, samples: i64) -> Measured {
         unit: "share".to_owned(),
         source: "an example".to_owned(),
         fold: Fold::Mean,
+        asked: Asked::default(),
         points: (0..samples).map(|i| (1_700_000_100_000_000 + i * STEP, value(i))).collect(),
     }
 }

@@ -142,8 +142,12 @@ pub struct Observation {
 pub const OBSERVATIONS_PER_TEMPLATE: u32 = 10_000;
 
 /// What each format adds to the one before; a history is brought up to the last when it is opened.
-const FORMATS: [&str; 3] =
-    [FIRST_FORMAT, "ALTER TABLE observations ADD COLUMN output_bytes INTEGER;", series::TABLES];
+const FORMATS: [&str; 4] = [
+    FIRST_FORMAT,
+    "ALTER TABLE observations ADD COLUMN output_bytes INTEGER;",
+    series::TABLES,
+    series::ASKED_TABLES,
+];
 const FIRST_FORMAT: &str = "\
     CREATE TABLE IF NOT EXISTS files(path TEXT PRIMARY KEY, size INTEGER NOT NULL, \
         ctime_ns INTEGER NOT NULL, ino INTEGER NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;\

@@ -34,7 +34,7 @@ pub fn material(
     for one in series {
         let Ok(measure) = one.measure.parse::<Measure>() else { continue };
         if !matches!(measure, Measure::Named(_) | Measure::Price) {
-            recordings.push(store::read(history, &one.zone, &measure, since..until)?);
+            recordings.extend(store::read_asked(history, &one.zone, &measure, since..until)?);
         }
     }
     recordings.retain(|recording| !recording.samples.is_empty());
@@ -47,6 +47,7 @@ mod tests {
     use super::*;
     use crate::store::{Incoming, Kind, put, tidied};
     use forecast::recording::Sample;
+    use forecast::wait::Asked;
 
     #[test]
     fn only_what_was_measured_in_time_and_in_the_zones_asked_for_is_taken() {
@@ -56,7 +57,12 @@ mod tests {
         let at = |i: i64| Timestamp(1_700_000_100_000_000 + i * 300_000_000);
         for zone in ["here", "there"] {
             let samples = (0..100).map(|i| Sample { at: at(i), value: 0.5 }).collect();
-            let recording = Recording { zone: zone.into(), measure: Measure::Cpu, samples };
+            let recording = Recording {
+                zone: zone.into(),
+                measure: Measure::Cpu,
+                asked: Asked::default(),
+                samples,
+            };
             let (unit, source) = (String::new(), "test".into());
             let incoming = Incoming { recording, unit, source, kind: Kind::Gauge };
             put(&mut history, &[tidied(incoming, Timestamp(i64::MAX))]).unwrap();

@@ -9,6 +9,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use forecast::recording::{Measure, Recording, Sample};
+use forecast::wait::Asked;
 use journal::history::History;
 
 use crate::machine::Reading;
@@ -108,7 +109,8 @@ fn put(
     for zone in zones {
         for (measure, sample) in measured {
             let (zone, measure) = (zone.clone(), measure.clone());
-            let recording = Recording { zone, measure, samples: vec![*sample] };
+            let recording =
+                Recording { zone, measure, asked: Asked::default(), samples: vec![*sample] };
             let (unit, source) = (String::new(), "this machine".to_owned());
             let incoming = Incoming { recording, unit, source, kind: Kind::Gauge };
             tidied.push(store::tidied(incoming, sample.at));

@@ -6,8 +6,9 @@
 use std::ops::Range;
 
 use forecast::recording::{Flaw, Measure, Recording, Sample};
+use forecast::wait::Asked;
 use forecast::{counter, tidy, unit_change};
-use journal::history::series::{Fold, Measured, Point, Taken};
+use journal::history::series::{self, Fold, Measured, Point, Taken};
 use journal::history::{Error, History};
 use spec::Timestamp;
 
@@ -51,7 +52,8 @@ pub struct Tidied {
 /// `latest` cannot be.
 #[must_use]
 pub fn tidied(incoming: Incoming, latest: Timestamp) -> Tidied {
-    let Incoming { recording: Recording { zone, measure, samples }, unit, source, kind } = incoming;
+    let Incoming { recording, unit, source, kind } = incoming;
+    let Recording { zone, measure, asked, samples } = recording;
     let (mut samples, mut flaws) = tidy::tidy(&samples);
     let before = samples.len();
     samples.retain(|sample| sample.at <= latest);
@@ -86,16 +88,32 @@ pub fn tidied(incoming: Incoming, latest: Timestamp) -> Tidied {
         unit => unit.to_owned(),
     };
     let points = samples.iter().map(|sample| (sample.at.0, sample.value)).collect();
-    let measured =
-        Measured { zone, measure: measure.to_string(), unit, source, fold: fold(&measure), points };
+    let (fold, measure) = (fold(&measure), measure.to_string());
+    let asked = kept(asked);
+    let measured = Measured { zone, measure, unit, source, fold, asked, points };
     Tidied { measured, was_counter, flaws }
 }
 
 fn fold(measure: &Measure) -> Fold {
     match measure {
         Measure::Up | Measure::Count => Fold::Least,
+        Measure::Wait => Fold::Middle,
         _ => Fold::Mean,
     }
+}
+
+/// What had been asked for, as the history keeps it.
+fn kept(asked: Asked) -> series::Asked {
+    let size = |size: Option<f64>| size.filter(|size| size.is_finite()).unwrap_or(0.0);
+    let Asked { cpus, memory, walltime } = asked;
+    series::Asked { cpus: size(cpus), memory: size(memory), walltime: size(walltime) }
+}
+
+/// And back.
+fn known(asked: series::Asked) -> Asked {
+    let size = |size: f64| Some(size).filter(|size| *size > 0.0);
+    let series::Asked { cpus, memory, walltime } = asked;
+    Asked { cpus: size(cpus), memory: size(memory), walltime: size(walltime) }
 }
 
 /// Puts recordings into the history, all or none of them; says of each what became of it.
@@ -107,7 +125,8 @@ pub fn put(history: &mut History, tidied: &[Tidied]) -> Result<Vec<Taken>, Error
     history.put_series(&measured)
 }
 
-/// What the history knows of one measure in one zone, from a time up to before another.
+/// What the history knows of one measure in one zone, from a time up to before another, whatever had
+/// been asked for.
 ///
 /// # Errors
 /// The history cannot be read.
@@ -120,7 +139,34 @@ pub fn read(
     let points = history.samples(zone, measure.name(), range.start.0..range.end.0)?;
     let sample = |(at, value): Point| Sample { at: Timestamp(at), value };
     let samples = points.into_iter().map(sample).collect();
-    Ok(Recording { zone: zone.to_owned(), measure: measure.clone(), samples })
+    let (zone, asked) = (zone.to_owned(), Asked::default());
+    Ok(Recording { zone, measure: measure.clone(), asked, samples })
+}
+
+/// The same as a recording for each request; all but waits are one recording.
+///
+/// # Errors
+/// The history cannot be read.
+pub fn read_asked(
+    history: &mut History,
+    zone: &str,
+    measure: &Measure,
+    range: Range<Timestamp>,
+) -> Result<Vec<Recording>, Error> {
+    if *measure != Measure::Wait {
+        return Ok(vec![read(history, zone, measure, range)?]);
+    }
+    let all = history.samples_asked(zone, measure.name(), range.start.0..range.end.0)?;
+    let recording = |(asked, points): (series::Asked, Vec<Point>)| Recording {
+        zone: zone.to_owned(),
+        measure: measure.clone(),
+        asked: known(asked),
+        samples: points
+            .into_iter()
+            .map(|(at, value)| Sample { at: Timestamp(at), value })
+            .collect(),
+    };
+    Ok(all.into_iter().map(recording).collect())
 }
 
 /// Any time at all.
@@ -134,7 +180,8 @@ mod tests {
         let at = |i: usize| Timestamp(1_700_000_000_000_000 + i as i64 * 60_000_000);
         let samples = values.iter().enumerate().map(|(i, &value)| Sample { at: at(i), value });
         let measure = measure.parse().unwrap();
-        let recording = Recording { zone: "z".into(), measure, samples: samples.collect() };
+        let (zone, asked) = ("z".into(), Asked::default());
+        let recording = Recording { zone, measure, asked, samples: samples.collect() };
         Incoming { recording, unit: "apples".into(), source: "test".into(), kind }
     }
 
@@ -163,6 +210,24 @@ mod tests {
         let told = tidied(incoming("eaten", &[0.0, 60.0], Kind::Counter), LATEST);
         assert_eq!(told.measured.unit, "apples/s");
         assert_eq!(told.measured.points[0].1.to_bits(), 1.0_f64.to_bits());
+    }
+
+    #[test]
+    fn a_wait_keeps_what_had_been_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut history = History::open(&dir.path().join("history.db")).unwrap();
+        let waits = |cpus, memory| {
+            let mut given = incoming("wait", &[5.0, 7.0], Kind::Guessed);
+            given.recording.asked = Asked { cpus, memory, walltime: None };
+            given
+        };
+        let given = [waits(None, None), waits(Some(8.0), Some(1e9)), waits(Some(64.0), None)];
+        let tidy = given.iter().map(|given| tidied(given.clone(), LATEST));
+        put(&mut history, &tidy.collect::<Vec<_>>()).unwrap();
+        let found = read_asked(&mut history, "z", &Measure::Wait, EVER).unwrap();
+        assert_eq!(found, given.map(|given| given.recording));
+        assert_eq!(read(&mut history, "z", &Measure::Wait, EVER).unwrap().samples.len(), 6);
+        assert_eq!(history.series().unwrap().len(), 1);
     }
 
     #[test]

@@ -37,4 +37,5 @@ pub mod results;
 pub mod reuse;
 pub mod run_dir;
 pub mod start;
+mod waits;
 pub mod work;

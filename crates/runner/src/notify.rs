@@ -17,6 +17,7 @@ use spec::{Timestamp, Workflow};
 use crate::ask::{Limits, hand};
 use crate::drive::Observer;
 use crate::keeper;
+use crate::waits::Waits;
 
 /// The version of the message.
 const FORMAT: u32 = 1;
@@ -52,6 +53,8 @@ pub(crate) struct Teller {
 pub(crate) struct Listener<'o> {
     pub(crate) observer: &'o mut dyn Observer,
     pub(crate) ended: Option<(Timestamp, Outcome, Figures)>,
+    /// Where the machine is measured: how long capacity was waited for.
+    pub(crate) waits: Option<Waits>,
 }
 
 /// Tasks by how they ended.
@@ -74,6 +77,9 @@ impl Observer for Listener<'_> {
     fn recorded(&mut self, record: &Record, state: &RunState) {
         if let Event::RunFinished { outcome } = record.event {
             self.ended = Some((record.at, outcome, Figures::of(state)));
+        }
+        if let Some(waits) = &mut self.waits {
+            waits.note(record);
         }
         self.observer.recorded(record, state);
     }

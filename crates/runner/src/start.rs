@@ -10,6 +10,7 @@ use engine::phase::Phase;
 use engine::ranges::TaskRanges;
 use engine::{Engine, Epoch, Record, RunState};
 use journal::Journal;
+use journal::history::History;
 use journal::lease::{self, Lease};
 use observe::sampler::{Place, Sampler};
 use spec::site::Backend;
@@ -30,6 +31,7 @@ use crate::record::Found;
 use crate::results::{Past, Results};
 use crate::reuse::{self, Environment};
 use crate::run_dir::{Project, RunDir};
+use crate::waits::Waits;
 use crate::work::WorkMaker;
 
 /// From other hosts, an orchestrator that has not renewed its lease for so long is believed dead.
@@ -160,8 +162,14 @@ impl Ready {
     pub fn drive(self, observer: &mut dyn Observer) -> Result<Phase, Error> {
         let _sampler = self.sampler();
         let _forecaster = self.forecaster();
-        let mut listener = Listener { observer, ended: None };
+        let waits = self.observe_every.map(|_| Waits::default());
+        let (history, site) = (self.drive.project.history(), self.drive.site.clone());
+        let mut listener = Listener { observer, ended: None, waits };
         let phase = drive::drive(self.drive, &mut listener)?;
+        if let Some(waits) = &listener.waits {
+            // The history is never the truth: what cannot be kept is forgotten.
+            let _ = History::open(&history).and_then(|mut history| waits.keep(&mut history, &site));
+        }
         if let Some(ended) = listener.ended.take() {
             for unsent in self.teller.tell(&self.workflow, &ended) {
                 listener.notice(&unsent);

@@ -56,6 +56,7 @@ Files are CSV with a heading, a JSON object to a line, or traces:
   time,value                        one series; --zone and --measure say which
   time,north,south                  zones with --measure, measures with --zone, or zone:measure
   time,zone,measure,unit,value      what `history export` writes; also as JSON lines
+  time,value,cpus,memory,walltime   waits, with what had been asked for: as in 64, 256GiB, 1-12:00:00
 
 Measures are up, count, cpu, memory, network_in, network_out, disk_read, disk_write, disk, wait, price, and
 names of your own. Counters that only grow become rates. Nothing is taken in when a file holds a mistake.

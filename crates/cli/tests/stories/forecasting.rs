@@ -353,3 +353,55 @@ fn a_feed_that_drives_cpu_is_found_to_help_by_a_backtest_of_a_project_and_one_of
     assert!((number(&score["wql"]) - number(&worth["wql_with"])).abs() < 1e-9, "{score} {worth}");
     assert!((0.0..=1.0).contains(&number(&score["coverage"])), "{score}");
 }
+
+/// Ten days of a queue: one cpu for an hour is there within a minute, 64 for a day after an hour or two.
+fn queue() -> String {
+    let row = |i: u32| {
+        let time = format!("2026-03-{:02}T{:02}:{:02}:00Z", 1 + i / 24, i % 24, i * 7 % 60);
+        match i % 2 {
+            0 => format!("{time},{},1,2G,01:00:00\n", 10 + i % 40),
+            _ => format!("{time},{},64,256G,1-00:00:00\n", 3600 + i * 13 % 3600),
+        }
+    };
+    "time,value,cpus,memory,walltime\n".to_owned() + &(0..240).map(row).collect::<String>()
+}
+
+#[test]
+fn larger_requests_wait_longer_where_the_history_of_a_queue_says_so() {
+    let stage = Stage::with(&[("queue.csv", &queue())]);
+    let words = ["history", "import", "queue.csv", "--zone", "cluster", "--measure", "wait"];
+    for new in ["cluster wait: 240 new samples", "cluster wait: 0 new samples, 240 known"] {
+        stage.foreshard(&words).ends(0).prints(new);
+    }
+    let median = |more: &[&str]| {
+        let words = [&["forecast", "show", "--json"], more].concat();
+        let json = stage.foreshard(&words).ends(0).json();
+        let wait = json[0]["zones"][0]["wait"].clone();
+        let second = wait["seconds"][2].as_f64().expect("it is a number");
+        (second, wait["asked"]["cpus"].as_f64(), wait["waits"].as_f64().unwrap_or(0.0))
+    };
+    let small = median(&["--cpus", "1", "--memory", "2GiB", "--walltime", "1h"]);
+    let large = median(&["--cpus", "64", "--memory", "256GiB", "--walltime", "24h"]);
+    assert!(small.0 < 60.0 && large.0 > 3600.0, "{small:?} {large:?}");
+    assert_eq!((small.1, large.1), (Some(1.0), Some(64.0)));
+    let any = median(&[]);
+    assert!((small.0..large.0).contains(&any.0) && any.2 > small.2, "{any:?}");
+    let told = stage.foreshard(&["forecast", "show", "--cpus", "64", "--walltime", "1d"]).ends(0);
+    told.prints("cluster: from asking to running for 64 cpus, 24 h: 1.");
+    stage.foreshard(&["forecast", "show", "--cpus", "none"]).ends(2).says("as in 4 or 0.5");
+
+    // What was asked for comes along when it is given away.
+    stage.foreshard(&["history", "export", "-o", "out.csv"]).ends(0);
+    assert!(
+        stage.read("out.csv").starts_with("time,zone,measure,unit,value,cpus,memory,walltime\n")
+    );
+    std::fs::create_dir_all(stage.path("other")).unwrap();
+    stage.foreshard(&["history", "import", "out.csv", "--project", "other"]).ends(0);
+    let words = ["history", "export", "--project", "other"];
+    assert_eq!(stage.foreshard(&words).ends(0).out, stage.read("out.csv"));
+    stage.write("odd.csv", "time,value,cpus\n2026-03-01,5,many\n2026-03-02,5,-1\n");
+    let words = ["history", "import", "odd.csv", "--zone", "cluster", "--measure", "wait"];
+    let told = stage.foreshard(&words).ends(2);
+    told.says("odd.csv:2: `many` is no number of cpus")
+        .says("odd.csv:3: `-1` is no number of cpus");
+}

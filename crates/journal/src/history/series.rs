@@ -1,13 +1,14 @@
 //! What was measured in zones: series of samples that grow thinner with age.
 //!
-//! Knows zones, measures and units as names, times in microseconds since 1970. Does not know what
-//! is measured, where from, or what a gap means: a sample is there or it is not.
+//! Knows zones, measures and units as names, times in microseconds since 1970, and of waits what had
+//! been asked for. Does not know what is measured, where from, or what a gap means: a sample is there
+//! or it is not.
 //!
 //! Age is counted back from a series' newest sample, so no clock is needed and an old recording keeps
 //! its detail. Up to [`RAW`] samples are kept as they are, up to [`FINE`] one for each
 //! [`FINE_STEP`], up to [`COARSE`] one for each [`COARSE_STEP`], then none. What was thinned out is
 //! closed: a sample that comes later for a step that has one changes nothing, so taking the same
-//! samples in twice is the same as once.
+//! samples in twice is the same as once. Samples for different requests do not stand for each other.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -40,8 +41,30 @@ pub(super) const TABLES: &str = "\
     CREATE TABLE IF NOT EXISTS samples(series INTEGER NOT NULL, at_us INTEGER NOT NULL, \
         value REAL NOT NULL, PRIMARY KEY(series, at_us)) WITHOUT ROWID;";
 
+/// What samples of requests add to it; before, nobody knew what had been asked for.
+pub(super) const ASKED_TABLES: &str = "\
+    CREATE TABLE IF NOT EXISTS requests(id INTEGER PRIMARY KEY, cpus REAL NOT NULL, \
+        memory REAL NOT NULL, walltime REAL NOT NULL, UNIQUE(cpus, memory, walltime));\
+    ALTER TABLE samples RENAME TO samples_before;\
+    CREATE TABLE samples(series INTEGER NOT NULL, at_us INTEGER NOT NULL, value REAL NOT NULL, \
+        asked INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(series, at_us, asked)) WITHOUT ROWID;\
+    INSERT INTO samples SELECT series, at_us, value, 0 FROM samples_before;\
+    DROP TABLE samples_before;\
+    UPDATE series SET least = 2 WHERE measure = 'wait';";
+
 /// A time in microseconds since 1970, and a value.
 pub type Point = (i64, f64);
+
+/// What samples are about that each belong to a request: 0 where it is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Asked {
+    /// Cpus.
+    pub cpus: f64,
+    /// Memory in bytes.
+    pub memory: f64,
+    /// For how long, in seconds.
+    pub walltime: f64,
+}
 
 /// Samples of one thing in one zone, to be remembered.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +79,8 @@ pub struct Measured {
     pub source: String,
     /// What stands for several samples.
     pub fold: Fold,
+    /// What had been asked for, of a wait.
+    pub asked: Asked,
     /// Finite values in order of time, each moment once.
     pub points: Vec<Point>,
 }
@@ -67,6 +92,16 @@ pub enum Fold {
     Mean,
     /// The least of them: what was not there all the time was not there.
     Least,
+    /// The middle one: a mean of things that each happened is none that ever happened.
+    Middle,
+}
+
+impl Fold {
+    const ALL: [Self; 3] = [Self::Mean, Self::Least, Self::Middle];
+
+    fn of_number(number: i64) -> Self {
+        usize::try_from(number).ok().and_then(|n| Self::ALL.get(n)).copied().unwrap_or(Self::Mean)
+    }
 }
 
 /// What became of samples that were put.
@@ -164,6 +199,33 @@ impl History {
         Ok(points)
     }
 
+    /// The same for each request by itself, in order of what was asked for.
+    ///
+    /// # Errors
+    /// SQLite refused.
+    pub fn samples_asked(
+        &mut self,
+        zone: &str,
+        measure: &str,
+        range: std::ops::Range<i64>,
+    ) -> Result<Vec<(Asked, Vec<Point>)>, Error> {
+        let sql = "SELECT ifnull(cpus, 0.0), ifnull(memory, 0.0), ifnull(walltime, 0.0), at_us, \
+                   value FROM samples LEFT JOIN requests ON id = asked WHERE series = \
+                   (SELECT id FROM series WHERE zone=?1 AND measure=?2) \
+                   AND at_us >= ?3 AND at_us < ?4 ORDER BY 1, 2, 3, 4";
+        let mut all: Vec<(Asked, Vec<Point>)> = Vec::new();
+        let parameters = params![zone, measure, range.start, range.end];
+        let sample = |row: &rusqlite::Row<'_>| {
+            let asked = Asked { cpus: row.get(0)?, memory: row.get(1)?, walltime: row.get(2)? };
+            Ok((asked, (row.get(3)?, row.get(4)?)))
+        };
+        self.read(sql, parameters, sample, |(asked, point)| match all.last_mut() {
+            Some((last, points)) if *last == asked => points.push(point),
+            _ => all.push((asked, vec![point])),
+        })?;
+        Ok(all)
+    }
+
     /// Forgets samples; says how many.
     ///
     /// # Errors
@@ -182,6 +244,8 @@ impl History {
                 count_anew(transaction, id)?;
             }
             transaction.execute("DELETE FROM series WHERE count = 0", [])?;
+            let unused = "DELETE FROM requests WHERE id NOT IN (SELECT asked FROM samples)";
+            transaction.execute(unused, [])?;
             Ok(forgotten)
         })
     }
@@ -242,6 +306,8 @@ struct Row {
     newest: Option<i64>,
     marks: Marks,
     fold: Fold,
+    /// The number of what had been asked for.
+    asked: i64,
 }
 
 fn put(transaction: &Transaction<'_>, measured: &Measured) -> rusqlite::Result<Taken> {
@@ -257,7 +323,7 @@ fn put(transaction: &Transaction<'_>, measured: &Measured) -> rusqlite::Result<T
     taken.expired = (measured.points.len() - points.len()) as u64;
     let (old, young) = points.split_at(points.partition_point(|point| point.0 < closed.fine_to));
     put_closed(transaction, &row, closed, old, &mut taken)?;
-    put_young(transaction, row.id, young, &mut taken)?;
+    put_young(transaction, &row, young, &mut taken)?;
     thin(transaction, &row, marks)?;
     delete_before(transaction, row.id, oldest)?;
     let mut mark = transaction.prepare_cached(
@@ -270,6 +336,7 @@ fn put(transaction: &Transaction<'_>, measured: &Measured) -> rusqlite::Result<T
 
 fn row_of(transaction: &Transaction<'_>, measured: &Measured) -> rusqlite::Result<Row> {
     let Measured { zone, measure, unit, source, .. } = measured;
+    let asked = number_of(transaction, measured.asked)?;
     let mut find = transaction.prepare_cached(
         "SELECT id, count, last_us, fine_to_us, coarse_to_us, least FROM series \
          WHERE zone=?1 AND measure=?2",
@@ -280,7 +347,8 @@ fn row_of(transaction: &Transaction<'_>, measured: &Measured) -> rusqlite::Resul
             id: row.get(0)?,
             newest: if count > 0 { Some(row.get(2)?) } else { None },
             marks: Marks { fine_to: row.get(3)?, coarse_to: row.get(4)? },
-            fold: if row.get(5)? { Fold::Least } else { Fold::Mean },
+            fold: Fold::of_number(row.get(5)?),
+            asked,
         })
     });
     if let Some(row) = known.optional()? {
@@ -297,8 +365,24 @@ fn row_of(transaction: &Transaction<'_>, measured: &Measured) -> rusqlite::Resul
          fine_to_us, coarse_to_us) VALUES(?1, ?2, ?3, ?4, ?5, 0, 0, 0, ?6, ?6)",
     )?;
     let fold = measured.fold;
-    add.execute(params![zone, measure, unit, source, fold == Fold::Least, i64::MIN])?;
-    Ok(Row { id: transaction.last_insert_rowid(), newest: None, marks: Marks::NONE, fold })
+    let number = Fold::ALL.iter().position(|one| *one == fold).unwrap_or(0) as i64;
+    add.execute(params![zone, measure, unit, source, number, i64::MIN])?;
+    Ok(Row { id: transaction.last_insert_rowid(), newest: None, marks: Marks::NONE, fold, asked })
+}
+
+/// The number of a request; 0 of one of which nothing is known.
+fn number_of(transaction: &Transaction<'_>, asked: Asked) -> rusqlite::Result<i64> {
+    if asked == Asked::default() {
+        return Ok(0);
+    }
+    let sizes = params![asked.cpus, asked.memory, asked.walltime];
+    let mut add = transaction.prepare_cached(
+        "INSERT OR IGNORE INTO requests(cpus, memory, walltime) VALUES(?1,?2,?3)",
+    )?;
+    add.execute(sizes)?;
+    let mut find = transaction
+        .prepare_cached("SELECT id FROM requests WHERE cpus=?1 AND memory=?2 AND walltime=?3")?;
+    find.query_row(sizes, |row| row.get(0))
 }
 
 /// Puts samples of steps that are closed: each step that has none yet gets one.
@@ -310,16 +394,16 @@ fn put_closed(
     taken: &mut Taken,
 ) -> rusqlite::Result<()> {
     let mut is_there = transaction.prepare_cached(
-        "SELECT 1 FROM samples WHERE series=?1 AND at_us >= ?2 AND at_us < ?3 LIMIT 1",
+        "SELECT 1 FROM samples WHERE series=?1 AND at_us >= ?2 AND at_us < ?3 AND asked=?4 LIMIT 1",
     )?;
-    let mut add = transaction.prepare_cached("INSERT INTO samples VALUES(?1, ?2, ?3)")?;
+    let mut add = transaction.prepare_cached("INSERT INTO samples VALUES(?1, ?2, ?3, ?4)")?;
     for group in points.chunk_by(|a, b| marks.step_of(a.0) == marks.step_of(b.0)) {
         let step = marks.step_of(group[0].0);
-        if is_there.exists(params![row.id, step.start, step.end])? {
+        if is_there.exists(params![row.id, step.start, step.end, row.asked])? {
             taken.known += group.len() as u64;
         } else {
             let (at, value) = folded(group, step.start, row.fold);
-            add.execute(params![row.id, at, value])?;
+            add.execute(params![row.id, at, value, row.asked])?;
             taken.added += group.len() as u64;
         }
     }
@@ -328,17 +412,19 @@ fn put_closed(
 
 fn put_young(
     transaction: &Transaction<'_>,
-    id: i64,
+    row: &Row,
     points: &[Point],
     taken: &mut Taken,
 ) -> rusqlite::Result<()> {
-    let mut add = transaction.prepare_cached("INSERT OR IGNORE INTO samples VALUES(?1, ?2, ?3)")?;
-    let mut change = transaction
-        .prepare_cached("UPDATE samples SET value=?3 WHERE series=?1 AND at_us=?2 AND value<>?3")?;
+    let mut add =
+        transaction.prepare_cached("INSERT OR IGNORE INTO samples VALUES(?1, ?2, ?3, ?4)")?;
+    let mut change = transaction.prepare_cached(
+        "UPDATE samples SET value=?3 WHERE series=?1 AND at_us=?2 AND asked=?4 AND value<>?3",
+    )?;
     for (at, value) in points {
-        if add.execute(params![id, at, value])? == 1 {
+        if add.execute(params![row.id, at, value, row.asked])? == 1 {
             taken.added += 1;
-        } else if change.execute(params![id, at, value])? == 1 {
+        } else if change.execute(params![row.id, at, value, row.asked])? == 1 {
             taken.changed += 1;
         } else {
             taken.known += 1;
@@ -363,21 +449,25 @@ fn thin_range(
     marks: Marks,
 ) -> rusqlite::Result<()> {
     let mut read = transaction.prepare_cached(
-        "SELECT at_us, value FROM samples WHERE series=?1 AND at_us >= ?2 AND at_us < ?3 \
-         ORDER BY at_us",
+        "SELECT asked, at_us, value FROM samples WHERE series=?1 AND at_us >= ?2 AND at_us < ?3 \
+         ORDER BY asked, at_us",
     )?;
-    let points = read
-        .query_map(params![row.id, range.start, range.end], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let points: Vec<Point> = points.collect::<rusqlite::Result<_>>()?;
-    let mut delete = transaction
-        .prepare_cached("DELETE FROM samples WHERE series=?1 AND at_us >= ?2 AND at_us < ?3")?;
-    let mut add = transaction.prepare_cached("INSERT INTO samples VALUES(?1, ?2, ?3)")?;
-    for group in points.chunk_by(|a, b| marks.step_of(a.0) == marks.step_of(b.0)) {
-        if group.len() > 1 {
-            let step = marks.step_of(group[0].0);
-            let (at, value) = folded(group, step.start, row.fold);
-            delete.execute(params![row.id, step.start, step.end])?;
-            add.execute(params![row.id, at, value])?;
+    let points = read.query_map(params![row.id, range.start, range.end], |row| {
+        Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+    })?;
+    let points: Vec<(i64, Point)> = points.collect::<rusqlite::Result<_>>()?;
+    let mut delete = transaction.prepare_cached(
+        "DELETE FROM samples WHERE series=?1 AND at_us >= ?2 AND at_us < ?3 AND asked=?4",
+    )?;
+    let mut add = transaction.prepare_cached("INSERT INTO samples VALUES(?1, ?2, ?3, ?4)")?;
+    let step_of = |(asked, point): &(i64, Point)| (*asked, marks.step_of(point.0));
+    for group in points.chunk_by(|a, b| step_of(a) == step_of(b)) {
+        if let [(asked, first), _, ..] = group {
+            let step = marks.step_of(first.0);
+            let group: Vec<Point> = group.iter().map(|(_, point)| *point).collect();
+            let (at, value) = folded(&group, step.start, row.fold);
+            delete.execute(params![row.id, step.start, step.end, asked])?;
+            add.execute(params![row.id, at, value, asked])?;
         }
     }
     Ok(())
@@ -392,6 +482,11 @@ fn folded(group: &[Point], start: i64, fold: Fold) -> Point {
     let least = values.clone().fold(f64::INFINITY, f64::min);
     match fold {
         Fold::Least => (start, least),
+        Fold::Middle => {
+            let mut sorted: Vec<f64> = values.collect();
+            sorted.sort_by(f64::total_cmp);
+            (start, sorted[(sorted.len() - 1) / 2])
+        }
         Fold::Mean => {
             // Sums of differences: no overflow, and a constant stays what it is.
             let above = values.map(|value| (value - least) / group.len() as f64).sum::<f64>();
@@ -455,7 +550,12 @@ mod tests {
             measure: measure.into(),
             unit: "share".into(),
             source: "test".into(),
-            fold: if measure == "up" { Fold::Least } else { Fold::Mean },
+            fold: match measure {
+                "up" => Fold::Least,
+                "wait" => Fold::Middle,
+                _ => Fold::Mean,
+            },
+            asked: Asked::default(),
             points,
         }
     }
@@ -561,7 +661,8 @@ mod tests {
             digest: [7; 32],
         };
         old.put_files(std::slice::from_ref(&file)).unwrap();
-        let before = "DROP TABLE series; DROP TABLE samples; PRAGMA user_version=2";
+        let before = "DROP TABLE series; DROP TABLE samples; DROP TABLE requests; \
+                      PRAGMA user_version=2";
         old.db.execute_batch(before).unwrap();
         drop(old);
         let mut new = history(&dir);
@@ -569,6 +670,67 @@ mod tests {
         assert_eq!(new.file("a").unwrap(), Some(file));
         new.put_series(&[measured("cpu", vec![(NOON, 1.0)])]).unwrap();
         assert_eq!(all(&mut new, "cpu"), [(NOON, 1.0)]);
+    }
+
+    fn asked(cpus: f64) -> Asked {
+        Asked { cpus, ..Asked::default() }
+    }
+
+    /// Waits for requests of so many cpus.
+    fn waits(cpus: f64, points: &[Point]) -> Measured {
+        Measured { asked: asked(cpus), ..measured("wait", points.to_vec()) }
+    }
+
+    #[test]
+    fn waits_for_unlike_requests_at_one_moment_are_all_kept_and_grow_thin_each_by_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut history = history(&dir);
+        let points = |scale: f64| -> Vec<Point> {
+            (0..5)
+                .map(|i| (NOON + i * 60 * SECOND, [1.0, 9.0, 3.0, 100.0, 2.0][i as usize] * scale))
+                .collect()
+        };
+        let put = [waits(1.0, &points(1.0)), waits(64.0, &points(10.0))];
+        for added in [5, 0] {
+            let taken = history.put_series(&put).unwrap();
+            assert!(taken.iter().all(|taken| taken.added == added), "{taken:?}");
+        }
+        let range = i64::MIN..i64::MAX;
+        let all = history.samples_asked("north", "wait", range.clone()).unwrap();
+        assert_eq!(all, [(asked(1.0), points(1.0)), (asked(64.0), points(10.0))]);
+        assert_eq!(history.series().unwrap()[0].count, 10);
+        // Eight days later five waits within five minutes are the one in the middle of each kind.
+        history.put_series(&[waits(64.0, &[(NOON + 8 * DAY, 7.0)])]).unwrap();
+        let old = NOON..NOON + DAY;
+        let all = history.samples_asked("north", "wait", old.clone()).unwrap();
+        assert_eq!(all, [(asked(1.0), vec![(NOON, 3.0)]), (asked(64.0), vec![(NOON, 30.0)])]);
+        let taken = history.put_series(&put).unwrap();
+        assert!(taken.iter().all(|taken| taken.known == 5), "{taken:?}");
+        assert_eq!(history.samples_asked("north", "wait", old).unwrap(), all);
+        history.forget_samples(&Forget::default()).unwrap();
+        let requests = "SELECT count(*) FROM requests";
+        let left: i64 = history.db.query_row(requests, [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0);
+    }
+
+    #[test]
+    fn waits_from_before_requests_were_known_are_kept_as_of_no_request() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = history(&dir);
+        let before = "DROP TABLE samples; DROP TABLE requests; \
+            CREATE TABLE samples(series INTEGER NOT NULL, at_us INTEGER NOT NULL, \
+            value REAL NOT NULL, PRIMARY KEY(series, at_us)) WITHOUT ROWID; \
+            INSERT INTO series VALUES(1, 'north', 'wait', 's', 'x', 0, 1, 5, 5, 0, 0); \
+            INSERT INTO samples VALUES(1, 5, 2.5); PRAGMA user_version=3";
+        old.db.execute_batch(before).unwrap();
+        drop(old);
+        let mut new = history(&dir);
+        assert_eq!(new.moved_aside(), None);
+        let all = new.samples_asked("north", "wait", 0..10).unwrap();
+        assert_eq!(all, [(Asked::default(), vec![(5, 2.5)])]);
+        let least: i64 =
+            new.db.query_row("SELECT least FROM series", [], |row| row.get(0)).unwrap();
+        assert_eq!(Fold::of_number(least), Fold::Middle);
     }
 
     proptest! {

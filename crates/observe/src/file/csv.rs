@@ -5,6 +5,7 @@
 use forecast::recording::Measure;
 use spec::Timestamp;
 
+use super::asked::{self, Texts};
 use super::{Row, Rows, time_of};
 
 const TIMES: [&str; 7] = ["time", "timestamp", "date", "datetime", "at", "unix", "epoch"];
@@ -17,6 +18,10 @@ enum Role {
     Measure,
     Unit,
     Value,
+    /// What had been asked for, of a wait.
+    Cpus,
+    Memory,
+    Walltime,
     /// Values of one series: the zone and the measure, where the heading says them.
     Series(Option<String>, Option<Measure>),
 }
@@ -72,10 +77,13 @@ fn role(heading: &str, is_long: bool, line: usize, rows: &mut Rows<'_>) -> Role 
         "measure" => return Role::Measure,
         "unit" => return Role::Unit,
         "value" => return Role::Value,
+        "cpus" if is_long => return Role::Cpus,
+        "memory" if is_long => return Role::Memory,
+        "walltime" if is_long => return Role::Walltime,
         _ => {}
     }
     if is_long {
-        let instead = "leave it out; known are time, zone, measure, unit and value";
+        let instead = "leave it out; known are time, zone, measure, unit, value, and of waits cpus, memory and walltime";
         rows.mistake(line, format!("column `{heading}` is not known"), instead);
     }
     let measure_of = |name: &str, rows: &mut Rows<'_>| match name.parse::<Measure>() {
@@ -134,12 +142,23 @@ fn row(roles: &[Role], line: usize, i: usize, cells: &[String], rows: &mut Rows<
         }
         other => other.and_then(Result::ok),
     };
+    let size = |role: &Role| cell(role).unwrap_or("");
+    let texts = Texts {
+        cpus: size(&Role::Cpus),
+        memory: size(&Role::Memory),
+        walltime: size(&Role::Walltime),
+    };
+    let asked = match asked::read(texts) {
+        Ok(asked) => asked,
+        Err((what, instead)) => return rows.mistake(line, what, instead),
+    };
     let whole = Row {
         line,
         at: Some(at),
         zone: cell(&Role::Zone),
         measure: measure.as_ref(),
         unit: cell(&Role::Unit),
+        asked,
         value: 0.0,
     };
     for (role, text) in roles.iter().zip(cells) {

@@ -3,6 +3,7 @@
 use forecast::recording::Measure;
 use serde::Deserialize;
 
+use super::asked::{self, Texts};
 use super::{Row, Rows, time_of};
 use crate::time;
 
@@ -14,6 +15,10 @@ struct Line {
     zone: Option<String>,
     measure: Option<String>,
     unit: Option<String>,
+    /// What had been asked for, of a wait.
+    cpus: Option<Size>,
+    memory: Option<Size>,
+    walltime: Option<Size>,
     value: Option<f64>,
 }
 
@@ -22,6 +27,23 @@ struct Line {
 enum Moment {
     Number(f64),
     Text(String),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Size {
+    Number(serde_json::Number),
+    Text(String),
+}
+
+impl Size {
+    fn text(size: Option<&Self>) -> String {
+        match size {
+            Some(Self::Number(number)) => number.to_string(),
+            Some(Self::Text(text)) => text.clone(),
+            None => String::new(),
+        }
+    }
 }
 
 pub(super) fn read(text: &str, rows: &mut Rows<'_>) {
@@ -55,6 +77,13 @@ fn take(number: usize, line: &Line, rows: &mut Rows<'_>) {
         }
         other => other.and_then(Result::ok),
     };
+    let [cpus, memory, walltime] =
+        [&line.cpus, &line.memory, &line.walltime].map(|size| Size::text(size.as_ref()));
+    let texts = Texts { cpus: &cpus, memory: &memory, walltime: &walltime };
+    let asked = match asked::read(texts) {
+        Ok(asked) => asked,
+        Err((what, instead)) => return rows.mistake(number, what, instead),
+    };
     // What is null is not known: a gap.
     let Some(value) = line.value else { return };
     rows.add(Row {
@@ -63,6 +92,7 @@ fn take(number: usize, line: &Line, rows: &mut Rows<'_>) {
         zone: line.zone.as_deref(),
         measure: measure.as_ref(),
         unit: line.unit.as_deref(),
+        asked,
         value,
     });
 }

@@ -4,6 +4,7 @@
 //! what to write instead. Does not know who wrote a file; what it leaves open (the zone, the
 //! measure, when it begins) the reader says.
 
+mod asked;
 mod csv;
 mod json_lines;
 mod recorded;
@@ -12,10 +13,11 @@ mod write;
 use std::collections::BTreeMap;
 
 use forecast::recording::{Measure, Recording, Sample};
+use forecast::wait::Asked;
 use spec::{Duration, Timestamp};
 
 pub use recorded::is_trace_of_changes;
-pub use write::{csv, json_lines};
+pub use write::{csv, csv_heading, csv_rows, json_lines};
 
 use crate::{time, unit};
 
@@ -99,7 +101,7 @@ pub fn read(text: &str, name: &str, reading: &Reading) -> Result<Vec<Found>, Vec
 /// Samples by series, and the mistakes so far.
 struct Rows<'a> {
     reading: &'a Reading,
-    series: BTreeMap<(String, Measure), Gathered>,
+    series: BTreeMap<(String, Measure, [u64; 3]), Gathered>,
     mistakes: Vec<Mistake>,
 }
 
@@ -107,6 +109,7 @@ struct Rows<'a> {
 struct Gathered {
     unit: String,
     factor: f64,
+    asked: Asked,
     samples: Vec<Sample>,
 }
 
@@ -118,7 +121,13 @@ struct Row<'a> {
     zone: Option<&'a str>,
     measure: Option<&'a Measure>,
     unit: Option<&'a str>,
+    asked: Asked,
     value: f64,
+}
+
+/// Requests in an order.
+fn bits(asked: Asked) -> [u64; 3] {
+    [asked.cpus, asked.memory, asked.walltime].map(|size| size.unwrap_or(0.0).to_bits())
 }
 
 impl<'a> Rows<'a> {
@@ -156,7 +165,12 @@ impl<'a> Rows<'a> {
             self.mistake(row.line, "no measure", "say --measure, or add a column `measure`");
             return;
         };
-        let key = (zone.to_owned(), measure.clone());
+        if row.asked != Asked::default() && *measure != Measure::Wait {
+            let what = format!("{measure} with what was asked for");
+            self.mistake(row.line, what, "leave cpus, memory and walltime to `wait`");
+            return;
+        }
+        let key = (zone.to_owned(), measure.clone(), bits(row.asked));
         if !self.series.contains_key(&key) {
             match self.gathered(row, zone, measure) {
                 Some(gathered) => self.series.insert(key.clone(), gathered),
@@ -180,7 +194,12 @@ impl<'a> Rows<'a> {
         }
         let unit = row.unit.or(self.reading.unit.as_deref()).unwrap_or(measure.unit());
         match unit::factor(measure, unit) {
-            Ok(factor) => Some(Gathered { unit: unit.to_owned(), factor, samples: Vec::new() }),
+            Ok(factor) => Some(Gathered {
+                unit: unit.to_owned(),
+                factor,
+                asked: row.asked,
+                samples: Vec::new(),
+            }),
             Err(error) => {
                 let unit::NotAUnit { measure, unit, known } = error;
                 let what = format!("{measure} is not measured in `{unit}`");
@@ -197,9 +216,9 @@ impl<'a> Rows<'a> {
         if !self.mistakes.is_empty() {
             return Err(self.mistakes);
         }
-        let found = self.series.into_iter().map(|((zone, measure), gathered)| Found {
-            recording: Recording { zone, measure, samples: gathered.samples },
-            unit: gathered.unit,
+        let found = self.series.into_iter().map(|((zone, measure, _), gathered)| {
+            let Gathered { unit, asked, samples, .. } = gathered;
+            Found { recording: Recording { zone, measure, asked, samples }, unit }
         });
         Ok(found.collect())
     }
@@ -345,6 +364,35 @@ mod tests {
     }
 
     #[test]
+    fn waits_say_what_had_been_asked_for() {
+        let table = "time,value,cpus,memory,walltime\n2026-01-01,5,1,1GiB,1h\n2026-01-02,900,64,,\n\
+                     2026-01-03,7,1,1073741824,01:00:00\n";
+        let found = read(table, "f", &reading("z", "wait")).unwrap();
+        let sizes = |found: &[Found]| -> Vec<_> {
+            found.iter().map(|one| (one.recording.asked, one.recording.samples.len())).collect()
+        };
+        let small =
+            Asked { cpus: Some(1.0), memory: Some(1_073_741_824.0), walltime: Some(3600.0) };
+        let large = Asked { cpus: Some(64.0), ..Asked::default() };
+        assert_eq!(sizes(&found), [(small, 2), (large, 1)]);
+        let lines = "{\"time\": 1, \"cpus\": 64, \"value\": 900}\n\
+                     {\"time\": 2, \"cpus\": 1, \"memory\": \"1GiB\", \"walltime\": 3600, \"value\": 5}\n";
+        let found = read(lines, "f", &reading("z", "wait")).unwrap();
+        assert_eq!(sizes(&found), [(small, 1), (large, 1)]);
+        for text in [csv(&found), json_lines(&found)] {
+            assert_eq!(read(&text, "f", &Reading::default()).unwrap(), found);
+        }
+        let told = told(table, &reading("z", "cpu"));
+        assert_eq!(
+            told[0],
+            "2: cpu with what was asked for; leave cpus, memory and walltime to `wait`"
+        );
+        let odd = "time,value,cpus\n2026-01-01,5,many\n";
+        let told = self::told(odd, &reading("z", "wait"));
+        assert_eq!(told[0], "2: `many` is no number of cpus; write a number, as in 4 or 0.5");
+    }
+
+    #[test]
     fn nothing_at_all_is_a_mistake() {
         assert_eq!(told("", &reading("z", "cpu")).len(), 1);
         assert_eq!(told("time,value\n", &reading("z", "cpu")).len(), 1);
@@ -361,6 +409,7 @@ mod tests {
             let recording = Recording {
                 zone: zone.clone(),
                 measure: Measure::Named("x".into()),
+                asked: Asked::default(),
                 samples: values.iter().map(sample).collect(),
             };
             let found = vec![Found { recording, unit: "a,b".into() }];

@@ -2,6 +2,7 @@
 
 use forecast::availability::{Availability, Free, ZoneAvailability};
 use forecast::card::ModelCard;
+use spec::Bytes;
 
 use super::fan;
 use super::{Outlook, Past, ahead};
@@ -162,12 +163,24 @@ fn amount(
 /// How long asking takes.
 fn wait(zone: &ZoneAvailability) -> String {
     let Some(wait) = &zone.wait else { return String::new() };
-    let [low, _, middle, _, high] = wait.seconds.map(|seconds| ahead(seconds / 60.0));
+    let [low, _, middle, _, high] = wait.seconds.map(waited);
+    let asked = [
+        wait.asked.cpus.map(|cpus| format!("{cpus} cpus")),
+        wait.asked.memory.map(|bytes| Bytes(bytes as u64).to_string()),
+        wait.asked.walltime.map(waited),
+    ];
+    let asked = asked.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let asked = if asked.is_empty() { asked } else { format!(" for {asked}") };
     format!(
-        "\n{}: from asking to running {middle} (90 % between {low} and {high}; {:.0} past waits)\n",
+        "\n{}: from asking to running{asked}: {middle} (90 % between {low} and {high}; {:.0} past waits)\n",
         clipped(&zone.zone, NAME),
         wait.waits
     )
+}
+
+/// A wait, of which seconds count while there are few.
+fn waited(seconds: f64) -> String {
+    if seconds < 100.0 { format!("{seconds:.0} s") } else { ahead(seconds / 60.0) }
 }
 
 fn warnings(made: &Availability, style: Style) -> String {

@@ -74,6 +74,9 @@ fn outlook(
     let mut availability =
         made.ok_or_else(|| Failure::invalid(format!("nothing is known of {name}")))?;
     availability.name = name;
+    for (z, zone) in availability.zones.iter_mut().enumerate() {
+        zone.wait = predictor.wait(z, args.asked());
+    }
     let mut pasts = pasts(predictor.material(), horizon);
     let events = events(predictor.material());
     let together = predictor

@@ -49,20 +49,21 @@ fn write(
     format: HistoryFormat,
     mut put: impl FnMut(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    for (i, one) in series.iter().enumerate() {
+    let is_asked = series.iter().any(|one| one.measure == Measure::Wait.name());
+    if format == HistoryFormat::Csv {
+        put(file::csv_heading(is_asked))?;
+    }
+    for one in series {
         let Ok(measure) = one.measure.parse::<Measure>() else { continue };
-        let recording = store::read(history, &one.zone, &measure, range.clone())
+        let recordings = store::read_asked(history, &one.zone, &measure, range.clone())
             .map_err(|error| unusable(&error))?;
-        let found = [file::Found { recording, unit: one.unit.clone() }];
-        let text = match format {
-            HistoryFormat::Csv => file::csv(&found),
-            HistoryFormat::Jsonl => file::json_lines(&found),
-        };
-        // One heading is enough.
-        let is_headed = format == HistoryFormat::Csv && i > 0;
-        let text =
-            if is_headed { text.split_once('\n').map_or("", |(_, rows)| rows) } else { &text };
-        put(text)?;
+        for recording in recordings {
+            let found = [file::Found { recording, unit: one.unit.clone() }];
+            put(&match format {
+                HistoryFormat::Csv => file::csv_rows(&found, is_asked),
+                HistoryFormat::Jsonl => file::json_lines(&found),
+            })?;
+        }
     }
     Ok(())
 }

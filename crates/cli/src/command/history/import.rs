@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use forecast::recording::{Flaw, Measure, Recording};
+use forecast::wait::Asked;
 use journal::history::History;
 use journal::history::series::Taken;
 use observe::feed::{self, Limits, Unheard};
@@ -98,6 +99,7 @@ fn merged(incoming: Vec<Incoming>) -> Vec<Incoming> {
         let is_same = |other: &&mut Incoming| {
             (&other.recording.zone, &other.recording.measure)
                 == (&one.recording.zone, &one.recording.measure)
+                && other.recording.asked == one.recording.asked
         };
         match merged.iter_mut().find(is_same) {
             Some(other) => other.recording.samples.extend(one.recording.samples),
@@ -164,7 +166,12 @@ fn asked(args: &HistoryImport, address: &str) -> Result<Vec<Incoming>, Failure> 
     let incoming = all.into_iter().zip(zones).map(|(mut series, zone)| {
         series.samples.iter_mut().for_each(|sample| sample.value *= factor);
         Incoming {
-            recording: Recording { zone, measure: measure.clone(), samples: series.samples },
+            recording: Recording {
+                zone,
+                measure: measure.clone(),
+                asked: Asked::default(),
+                samples: series.samples,
+            },
             unit: args.unit.clone().unwrap_or_default(),
             source: feed::shown(address),
             kind: kind(args),
@@ -270,22 +277,47 @@ struct Value<'a> {
     known: u64,
     expired: u64,
     was_counter: bool,
-    warnings: &'a [Flaw],
+    warnings: Vec<&'a Flaw>,
+}
+
+impl<'a> Value<'a> {
+    fn add(&mut self, taken: Taken, flaws: &'a [Flaw]) {
+        self.added += taken.added;
+        self.changed += taken.changed;
+        self.known += taken.known;
+        self.expired += taken.expired;
+        for flaw in flaws {
+            if !self.warnings.contains(&flaw) {
+                self.warnings.push(flaw);
+            }
+        }
+    }
 }
 
 fn tell(as_json: bool, tidied: &[Tidied], taken: &[Taken], screen: Screen) -> Result<(), Failure> {
-    let values = tidied.iter().zip(taken).map(|(tidied, taken)| Value {
-        zone: &tidied.measured.zone,
-        measure: &tidied.measured.measure,
-        unit: &tidied.measured.unit,
-        added: taken.added,
-        changed: taken.changed,
-        known: taken.known,
-        expired: taken.expired,
-        was_counter: tidied.was_counter,
-        warnings: &tidied.flaws,
-    });
-    let values: Vec<Value<'_>> = values.collect();
+    // One for each series, whatever waits in it had been for.
+    let mut values: Vec<Value<'_>> = Vec::new();
+    for (Tidied { measured, was_counter, flaws }, taken) in tidied.iter().zip(taken) {
+        let name = (measured.zone.as_str(), measured.measure.as_str());
+        match values.iter_mut().find(|value| (value.zone, value.measure) == name) {
+            Some(value) => value.add(*taken, flaws),
+            None => {
+                let mut value = Value {
+                    zone: name.0,
+                    measure: name.1,
+                    unit: &measured.unit,
+                    added: 0,
+                    changed: 0,
+                    known: 0,
+                    expired: 0,
+                    was_counter: *was_counter,
+                    warnings: Vec::new(),
+                };
+                value.add(*taken, flaws);
+                values.push(value);
+            }
+        }
+    }
     if as_json {
         screen.print_json(&values)?;
         return Ok(());
@@ -293,9 +325,9 @@ fn tell(as_json: bool, tidied: &[Tidied], taken: &[Taken], screen: Screen) -> Re
     for value in values {
         let name = printable(&format!("{} {}", value.zone, value.measure)).into_owned();
         screen.print(&line(&name, &value))?;
-        for flaw in value.warnings {
+        for flaw in &value.warnings {
             let warning = screen.word(Tone::Doubtful, "warning:");
-            screen.say(&format!("{warning} {name}: {}{}", flaw, moment_of(flaw)));
+            screen.say(&format!("{warning} {name}: {flaw}{}", moment_of(flaw)));
         }
     }
     Ok(())
