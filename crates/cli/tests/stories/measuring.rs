@@ -194,6 +194,60 @@ fn a_run_measures_the_machine_meanwhile_unless_it_is_told_not_to() {
     stage.foreshard(&["history", "show", "--measure", "cpu"]).ends(0).prints("local cpu: ");
 }
 
+/// Two days of this machine up to now, a value each five minutes.
+fn lately() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let row = |i: u64| {
+        let at = now.as_secs() / 300 * 300 - i * 300;
+        format!("{at},{},{}\n", 0.2 + 0.1 * (i % 5) as f64, u8::from(i % 90 < 86))
+    };
+    "time,desk:cpu,desk:up\n".to_owned() + &(1..576).rev().map(row).collect::<String>()
+}
+
+#[test]
+fn a_plain_run_is_told_how_its_zones_are_forecast_and_is_taken_up_again_from_that_record() {
+    let stage = Stage::with(&[("lately.csv", &lately())]);
+    stage.foreshard(&["history", "import", "lately.csv"]).ends(0);
+    stage.write(
+        "site.yaml",
+        "foreshard: 1\nzones:\n  desk: {backend: local, pools: {main: {cpus: 2, memory: 1GiB}}}\n",
+    );
+    // The first task ends when the journal holds a forecast, the second only the second time.
+    let project = stage.path("").display().to_string();
+    let told = format!("grep -rqs '\"forecast_[c]hanged\":' '{project}.foreshard/runs'");
+    let wait =
+        format!("for i in $(seq 900); do if {told}; then exit 0; fi; sleep 0.1; done; exit 1");
+    stage.write(
+        "workflow.yaml",
+        &format!(
+            "foreshard: 1\ntasks:\n  wait:\n    outputs: [told]\n    run: |\n      touch told\n      {wait}\n  \
+             gate:\n    inputs: [told]\n    run: test -e '{project}open'\n"
+        ),
+    );
+    let words = ["run", "workflow.yaml", "--site", "site.yaml", "--json"];
+    let events = stage.foreshard(&words).ends(1).out;
+    let lines: Vec<serde_json::Value> =
+        events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let is_forecast = |line: &&serde_json::Value| line["event"]["forecast_changed"].is_object();
+    let forecast =
+        &lines.iter().find(is_forecast).expect("it is told")["event"]["forecast_changed"];
+    let zone = &forecast["forecast"]["zones"][0];
+    assert_eq!((&zone["zone"], &zone["is_up"]), (&0.into(), &true.into()), "{forecast}");
+    assert_eq!(zone["up"].as_array().map(Vec::len), Some(6));
+
+    // What was told is what the journal holds, and going on from it tells nothing otherwise.
+    let run = lines[0]["run"].as_str().unwrap().to_owned();
+    let journal = || journal::read(&stage.path(&format!(".foreshard/runs/{run}"))).unwrap();
+    let before = journal();
+    assert_eq!(events.lines().skip(1).collect::<Vec<_>>(), before);
+    stage.write("open", "");
+    stage.foreshard(&["resume", "--retry-failed"]).ends(0);
+    let after = journal();
+    assert_eq!(after[..before.len()], before);
+    assert!(after.last().unwrap().contains("succeeded"));
+    stage.foreshard(&["journal", "verify"]).ends(0).prints("is sound");
+}
+
 /// A server that gives this answer, once; its address.
 fn server(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
