@@ -38,12 +38,16 @@ pub enum Measure {
     Wait,
     /// Price of one instance for an hour.
     Price,
+    /// All memory that there is, in bytes.
+    MemoryCapacity,
+    /// The most bytes a second in each direction.
+    NetworkCapacity,
     /// Anything else: an external series that may tell something about the others.
     Named(String),
 }
 
 /// The measures with a meaning of their own, and their names.
-const KNOWN: [(Measure, &str); 11] = [
+const KNOWN: [(Measure, &str); 13] = [
     (Measure::Up, "up"),
     (Measure::Count, "count"),
     (Measure::Cpu, "cpu"),
@@ -55,14 +59,16 @@ const KNOWN: [(Measure, &str); 11] = [
     (Measure::Disk, "disk"),
     (Measure::Wait, "wait"),
     (Measure::Price, "price"),
+    (Measure::MemoryCapacity, "memory_capacity"),
+    (Measure::NetworkCapacity, "network_capacity"),
 ];
 
 /// A text that names no measure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a measure is named by 1 to 64 lower-case letters, digits and `_`, a letter first: up, count, \
-     cpu, memory, network_in, network_out, disk_read, disk_write, disk, wait, price, or a name of \
-     your own"
+     cpu, memory, network_in, network_out, disk_read, disk_write, disk, wait, price, \
+     memory_capacity, network_capacity, or a name of your own"
 )]
 pub struct NotAMeasure;
 
@@ -82,8 +88,9 @@ impl Measure {
         match self {
             Self::Up | Self::Cpu => "share",
             Self::Count => "instances",
-            Self::Memory | Self::Disk => "B",
+            Self::Memory | Self::Disk | Self::MemoryCapacity => "B",
             Self::NetworkIn | Self::NetworkOut | Self::DiskRead | Self::DiskWrite => "B/s",
+            Self::NetworkCapacity => "B/s",
             Self::Wait => "s",
             Self::Price => "1/h",
             Self::Named(_) => "",
@@ -98,6 +105,22 @@ impl Measure {
             Self::Named(_) | Self::Price => (f64::NEG_INFINITY, f64::INFINITY),
             _ => (0.0, f64::INFINITY),
         }
+    }
+
+    /// The measure that says how much of this one there is in all, if there is one.
+    #[must_use]
+    pub fn capacity(&self) -> Option<Self> {
+        match self {
+            Self::Memory => Some(Self::MemoryCapacity),
+            Self::NetworkIn | Self::NetworkOut => Some(Self::NetworkCapacity),
+            _ => None,
+        }
+    }
+
+    /// Whether it says how much there is, which is the same most of the time.
+    #[must_use]
+    pub fn is_capacity(&self) -> bool {
+        matches!(self, Self::MemoryCapacity | Self::NetworkCapacity)
     }
 
     /// Whether what is recorded may be a total since some start, of which the change counts.
@@ -290,13 +313,14 @@ impl Recording {
         }
         flaws.extend(grid::shorten(&mut samples, step_seconds));
         let method = match &self.measure {
-            Measure::Price => Method::Held,
+            Measure::Price | Measure::MemoryCapacity | Measure::NetworkCapacity => Method::Held,
             Measure::Up | Measure::Count => Method::Least,
             _ => Method::Mean,
         };
         let grid = grid::lay(&samples, step_seconds, method);
         let is_constant = samples.windows(2).all(|pair| pair[0].value.eq(&pair[1].value));
-        flaws.extend((samples.len() > 1 && is_constant).then_some(Flaw::Constant));
+        let is_odd = samples.len() > 1 && is_constant && !self.measure.is_capacity();
+        flaws.extend(is_odd.then_some(Flaw::Constant));
         let missing = grid.values.iter().filter(|value| value.is_none()).count();
         if missing > 0 {
             let percent = (100 * missing).div_ceil(grid.values.len()) as u32;

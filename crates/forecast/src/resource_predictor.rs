@@ -107,7 +107,7 @@ impl Material {
             ahead: Vec::new(),
             warnings: Vec::new(),
         };
-        let mut grids = Vec::new();
+        let (mut grids, mut capacities) = (Vec::new(), Vec::new());
         for recording in recordings {
             let Ok(z) = names.binary_search(&recording.zone.as_str()) else { continue };
             let mut kept = recording.clone();
@@ -122,6 +122,11 @@ impl Material {
                 }));
                 continue;
             }
+            if kept.measure.is_capacity() {
+                let latest = kept.samples.iter().max_by_key(|sample| sample.at);
+                capacities.extend(latest.map(|latest| (z, kept.measure.clone(), latest.value)));
+                continue;
+            }
             let gridded = kept.grid(step_seconds);
             material.warnings.extend(gridded.flaws.iter().map(|flaw| {
                 let (measure, flaw) = (kept.measure.to_string(), flaw.to_string());
@@ -130,7 +135,31 @@ impl Material {
             grids.push((z, kept.measure, gridded.grid));
         }
         material.lay(&grids);
+        for (zone, measure, value) in capacities {
+            material.bound(zone, &measure, value);
+        }
         material
+    }
+
+    /// Says how much of something a zone has in all, where nothing more certain did. Of what has been
+    /// more than that within a day it is not believed.
+    pub fn bound(&mut self, zone: usize, capacity: &Measure, value: f64) {
+        let a_day = (86_400 / self.step_seconds.max(1)) as usize;
+        let is_of = |amount: &&mut Amount| {
+            let is_it = amount.measure.capacity().as_ref() == Some(capacity);
+            amount.zone == zone && is_it && amount.capacity.is_none()
+        };
+        for amount in self.amounts.iter_mut().filter(is_of) {
+            let lately = amount.values.iter().rev().take(a_day).flatten();
+            let most = lately.copied().fold(0.0, f64::max);
+            if value.is_finite() && value > 0.0 && most <= value {
+                amount.capacity = Some(value);
+            } else {
+                let flaw = format!("{} is more than it has been said to have", amount.measure);
+                self.warnings
+                    .push((zone, Warning::Measured { measure: capacity.to_string(), flaw }));
+            }
+        }
     }
 
     /// All grids from the first moment of any to the last.
@@ -236,7 +265,8 @@ impl ResourcePredictor {
     pub fn follow(&mut self, longer: &Material) -> bool {
         let known = self.material.steps();
         let measures = |material: &Material| {
-            material.amounts.iter().map(|a| (a.zone, a.measure.clone())).collect::<Vec<_>>()
+            let of = |a: &Amount| (a.zone, a.measure.clone(), a.capacity.map(f64::to_bits));
+            material.amounts.iter().map(of).collect::<Vec<_>>()
         };
         let is_same = longer.zones == self.material.zones
             && longer.start == self.material.start
@@ -457,6 +487,33 @@ mod tests {
         assert!(median(Some(1.0)) < 100.0 && median(Some(64.0)) > 2000.0);
         let any = made.zones[0].wait.as_ref().unwrap().seconds;
         assert!(any[1] < 100.0 && any[3] > 2000.0, "{any:?}");
+    }
+
+    #[test]
+    fn memory_is_free_in_bytes_where_its_capacity_was_recorded_and_in_use_where_it_was_not() {
+        let gib = 1_073_741_824.0;
+        let used =
+            recording(Measure::Memory, (0..288 * 4).map(|i| gib * (1.0 + 2.0 * day_and_night(i))));
+        let free = |all: &[f64]| {
+            let capacity = recording(Measure::MemoryCapacity, all.iter().copied());
+            let past = [used.clone(), capacity];
+            let material = Material::of_recordings(&past, Timestamp(i64::MAX), 300);
+            let warnings = material.warnings.len();
+            let predictor = ResourcePredictor::learn(material, Learning::default().in_haste());
+            let mut made = predictor.predict_availability(Horizon::default()).unwrap();
+            (made.zones.remove(0).free.remove(0), warnings)
+        };
+        let (known, warnings) = free(&[16.0 * gib, 8.0 * gib]);
+        assert_eq!((known.capacity, known.unit.as_str(), warnings), (Some(8.0 * gib), "B", 0));
+        // At noon 2.6 GiB are in use.
+        let noon = known.quantile(150, 0.5).unwrap() / gib;
+        assert!((5.0..6.0).contains(&noon), "{noon}");
+        let (unknown, _) = free(&[]);
+        let noon = unknown.quantile(150, 0.5).unwrap() / gib;
+        assert!(unknown.capacity.is_none() && (2.2..3.0).contains(&noon), "{noon}");
+        // In other units than what is in use, it cannot be.
+        let (odd, warnings) = free(&[8.0]);
+        assert_eq!((odd.capacity, warnings), (None, 1));
     }
 
     #[test]

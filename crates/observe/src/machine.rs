@@ -53,6 +53,8 @@ pub struct Reading {
     disk_read: u64,
     disk_written: u64,
     disk_used: Option<u64>,
+    memory: Option<u64>,
+    network: Option<u64>,
 }
 
 impl Reading {
@@ -63,7 +65,9 @@ impl Reading {
         let disk_used = rustix::fs::statvfs(folder)
             .ok()
             .map(|disk| disk.f_blocks.saturating_sub(disk.f_bfree).saturating_mul(disk.f_frsize));
-        Some(Self { counters: Counters::read(at)?, disk_read, disk_written, disk_used })
+        let (memory, network) = (memory_total(), network_speed(Path::new("/sys/class/net")));
+        let counters = Counters::read(at)?;
+        Some(Self { counters, disk_read, disk_written, disk_used, memory, network })
     }
 
     /// What was measured from `earlier` to now, a sample for each measure, at the time of `earlier`:
@@ -86,6 +90,8 @@ impl Reading {
             (Measure::DiskWrite, rate(self.disk_written, earlier.disk_written)),
         ];
         values.extend(self.disk_used.map(|used| (Measure::Disk, used as f64)));
+        values.extend(self.memory.map(|all| (Measure::MemoryCapacity, all as f64)));
+        values.extend(self.network.map(|all| (Measure::NetworkCapacity, all as f64)));
         let sample = |(measure, value)| (measure, Sample { at: then.at, value });
         values.into_iter().map(sample).collect()
     }
@@ -95,6 +101,23 @@ impl Reading {
 #[must_use]
 pub fn memory_total() -> Option<u64> {
     bytes_of(&proc("meminfo")?, "MemTotal:")
+}
+
+/// Bytes a second in each direction over all interfaces that are devices and say how fast they are;
+/// those of virtual machines often do not.
+fn network_speed(interfaces: &Path) -> Option<u64> {
+    let mut all = 0_u64;
+    for entry in std::fs::read_dir(interfaces).ok()?.flatten() {
+        let interface = entry.path();
+        if !interface.join("device").exists() {
+            continue;
+        }
+        // In Mbit/s; -1, or an error, where it is not known or not connected.
+        let speed = std::fs::read_to_string(interface.join("speed")).ok();
+        let speed = speed.and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0);
+        all = all.saturating_add(speed.saturating_mul(125_000));
+    }
+    Some(all).filter(|all| *all > 0)
 }
 
 fn proc(name: &str) -> Option<String> {
@@ -186,6 +209,8 @@ mod tests {
             disk_read,
             disk_written: 0,
             disk_used: Some(9),
+            memory: Some(64),
+            network: None,
         };
         let measured = reading(after, 1_000).since(&reading(before, 0));
         let value = |of: &Measure| {
@@ -200,6 +225,7 @@ mod tests {
             (Measure::NetworkOut, 0.0),
             (Measure::DiskRead, 200.0),
             (Measure::Disk, 9.0),
+            (Measure::MemoryCapacity, 64.0),
             (Measure::Up, 1.0),
         ];
         for (measure, expected) in expected {
@@ -215,6 +241,22 @@ mod tests {
         let net_dev = "Inter-|   Receive\n face |bytes\n    lo: 9 1 0 0 0 0 0 0 9 1 0 0 0 0 0 0\n  \
                        eth0: 70 1 0 0 0 0 0 0 30 1 0 0 0 0 0 0\n";
         assert_eq!(network_bytes(net_dev), (70, 30));
+    }
+
+    #[test]
+    fn a_network_is_as_fast_as_its_devices_say_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let interface = |name: &str, speed: &str, is_device: bool| {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(if is_device { path.join("device") } else { path.clone() })
+                .unwrap();
+            std::fs::write(path.join("speed"), speed).unwrap();
+        };
+        interface("docker0", "10000\n", false);
+        interface("eth1", "-1\n", true);
+        assert_eq!(network_speed(dir.path()), None);
+        interface("eth0", "1000\n", true);
+        assert_eq!(network_speed(dir.path()), Some(125_000_000));
     }
 
     #[test]

@@ -21,9 +21,11 @@ const BYTES: &[(&str, f64)] = &[
     ("kB", 1e3),
     ("MB", 1e6),
     ("GB", 1e9),
+    ("TB", 1e12),
     ("KiB", 1024.0),
     ("MiB", 1_048_576.0),
     ("GiB", 1_073_741_824.0),
+    ("TiB", 1_099_511_627_776.0),
 ];
 const RATES: &[(&str, f64)] = &[
     ("B/s", 1.0),
@@ -34,6 +36,7 @@ const RATES: &[(&str, f64)] = &[
     ("bit/s", 0.125),
     ("kbit/s", 125.0),
     ("Mbit/s", 125_000.0),
+    ("Gbit/s", 125_000_000.0),
     ("B", 1.0),
 ];
 const SPANS: &[(&str, f64)] = &[("s", 1.0), ("ms", 1e-3), ("min", 60.0), ("h", 3600.0)];
@@ -49,9 +52,10 @@ pub fn factor(measure: &Measure, unit: &str) -> Result<f64, NotAUnit> {
         Measure::Named(_) => return Ok(1.0),
         Measure::Up | Measure::Cpu => SHARES,
         Measure::Count => COUNTS,
-        Measure::Memory | Measure::Disk => BYTES,
+        Measure::Memory | Measure::Disk | Measure::MemoryCapacity => BYTES,
         // Bytes: what is counted in total becomes a rate later.
         Measure::NetworkIn | Measure::NetworkOut | Measure::DiskRead | Measure::DiskWrite => RATES,
+        Measure::NetworkCapacity => RATES,
         Measure::Wait => SPANS,
         Measure::Price => PRICES,
     };

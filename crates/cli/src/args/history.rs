@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use forecast::recording::Measure;
-use spec::{Duration, Timestamp};
+use spec::{Bytes, Duration, Timestamp};
 
 use super::{ProjectChoice, age};
 
@@ -51,6 +51,8 @@ Examples:
       --query 'sum(node_network_receive_bytes_total{device!=\"lo\"})' --from 7d --step 1m
   foreshard history import --prometheus http://prometheus:9090 --zone-label instance --measure cpu \\
       --query '1 - avg by (instance) (rate(node_cpu_seconds_total{mode=\"idle\"}[2m]))'
+  foreshard history import --prometheus http://prometheus:9090 --zone-label instance \
+      --measure memory_capacity --query node_memory_MemTotal_bytes
 
 Files are CSV with a heading, a JSON object to a line, or traces:
   time,value                        one series; --zone and --measure say which
@@ -58,8 +60,8 @@ Files are CSV with a heading, a JSON object to a line, or traces:
   time,zone,measure,unit,value      what `history export` writes; also as JSON lines
   time,value,cpus,memory,walltime   waits, with what had been asked for: as in 64, 256GiB, 1-12:00:00
 
-Measures are up, count, cpu, memory, network_in, network_out, disk_read, disk_write, disk, wait, price, and
-names of your own. Counters that only grow become rates. Nothing is taken in when a file holds a mistake.
+Measures are up, count, cpu, memory, network_in, network_out, disk_read, disk_write, disk, wait, price,
+memory_capacity, network_capacity, and names of your own. Counters that only grow become rates. Nothing is taken in when a file holds a mistake.
 Ends with 2 then, and with 7 when a server cannot be reached.")]
 pub(crate) struct HistoryImport {
     /// CSV, JSON lines or traces; `-` is standard input
@@ -70,6 +72,10 @@ pub(crate) struct HistoryImport {
     /// The unit of the values, such as percent, MiB or Mbit/s; default: that of the measure
     #[arg(long, value_name = "UNIT")]
     pub(crate) unit: Option<String>,
+    /// How much of it there is in all, for `memory` and `network_in` or `network_out`, as in 64GiB: what
+    /// is free is the rest; default: what was measured as `memory_capacity` or `network_capacity`
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) capacity: Option<Bytes>,
     /// When files begin that have no times
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) start: Option<Timestamp>,

@@ -144,6 +144,49 @@ fn counters_become_rates_and_traces_begin_when_they_are_told_to() {
 }
 
 #[test]
+fn memory_is_free_in_bytes_where_somebody_says_how_much_there_is() {
+    let gib = |value: f64| format!("{:.0}", value * 1_073_741_824.0);
+    let used = |i: u32| gib(2.0 + f64::from(i % 7) * 0.1);
+    let stage = Stage::with(&[
+        ("used.csv", &table("time,value", used)),
+        (
+            "both.csv",
+            &table("time,memory,memory_capacity", |i| format!("{},{}", used(i), gib(32.0))),
+        ),
+        (
+            "line.jsonl",
+            "{\"time\": \"2026-03-01T23:00:00Z\", \"zone\": \"told\", \"measure\": \"memory_capacity\", \"unit\": \"GiB\", \"value\": 4}\n",
+        ),
+    ]);
+    let import = |words: &[&str]| stage.foreshard(&[&["history", "import"], words].concat());
+    for zone in ["open", "sited", "small", "told"] {
+        import(&["used.csv", "--zone", zone, "--measure", "memory"]).ends(0);
+    }
+    let words = ["used.csv", "--zone", "typed", "--measure", "memory", "--capacity", "16GiB"];
+    import(&words).ends(0).prints("typed memory_capacity: 2 new samples");
+    import(&["both.csv", "--zone", "column"]).ends(0);
+    import(&["line.jsonl"]).ends(0);
+    import(&["used.csv", "--zone", "x", "--measure", "disk", "--capacity", "1TiB"])
+        .ends(2)
+        .says("--capacity is of memory and of networks");
+    stage.write(
+        "site.yaml",
+        "foreshard: 1\nzones:\n  sited: {pools: {main: {cpus: 8, memory: 8GiB}}}\n  small: {pools: {main: {cpus: 8, memory: 1GiB}}}\n",
+    );
+    let told = stage.foreshard(&["forecast", "show", "--site", "site.yaml"]).ends(0);
+    let told =
+        told.prints("sited: memory free of 8.00 GiB").prints("typed: memory free of 16.0 GiB");
+    let told =
+        told.prints("column: memory free of 32.0 GiB").prints("told: memory free of 4.00 GiB");
+    let told = told.prints("open: memory in use").prints("small: memory in use");
+    let told = told.prints("memory is more than it has been said to have");
+    // Between 2 and 2.6 GiB are in use.
+    let fan = told.out.split("typed: memory free").nth(1).unwrap().lines().next().unwrap();
+    assert!(fan.contains("; in 1 h: 13.") && fan.contains("GiB"), "{fan}");
+    stage.foreshard(&["history", "show", "--measure", "memory_capacity"]).ends(0).prints("typed");
+}
+
+#[test]
 fn what_is_pruned_is_gone() {
     let stage = Stage::with(&[("all.csv", &table("time,a:cpu,b:memory", |_| "0.5,1".to_owned()))]);
     stage.foreshard(&["history", "import", "all.csv"]).ends(0);
@@ -159,7 +202,7 @@ fn what_is_pruned_is_gone() {
 fn this_machine_is_measured_once_or_until_ctrl_c() {
     let stage = Stage::with(&[]);
     let told = stage.foreshard(&["observe", "--once"]).ends(0);
-    told.prints("cpu").prints("memory").prints("network_in").prints("disk");
+    told.prints("cpu").prints("memory_capacity").prints("network_in").prints("disk");
     let mut going = stage.command(&["observe", "--every", "1s", "--zone", "den"]);
     let mut going = going.stderr(std::process::Stdio::piped()).spawn().unwrap();
     // The first measurement is there when the history says so.

@@ -126,10 +126,13 @@ pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     }
 }
 
-/// What a fan is of: `cpu free`, `memory in use`, `instances`.
+/// What a fan is of: `cpu free`, `memory free of 64.0 GiB`, `memory in use`, `instances`.
 pub(super) fn subject(free: &Free) -> String {
     match (free.unit.as_str(), free.capacity) {
         (INSTANCES, _) => INSTANCES.to_owned(),
+        ("B" | "B/s", Some(all)) => {
+            format!("{} free of {}", clipped(&free.measure, 30), figure(all, &free.unit))
+        }
         (_, Some(_)) => format!("{} free", clipped(&free.measure, 30)),
         (_, None) => format!("{} in use", clipped(&free.measure, 30)),
     }
@@ -141,7 +144,8 @@ pub(super) fn figure(value: f64, unit: &str) -> String {
         return format!("{value:.0}");
     }
     let (value, prefix) = match unit {
-        "B" | "B/s" => scaled(value),
+        "B" => scaled(value, &SIZES),
+        "B/s" => scaled(value, &RATES),
         _ => (value, ""),
     };
     let number = match value.abs() {
@@ -156,9 +160,13 @@ pub(super) fn figure(value: f64, unit: &str) -> String {
     }
 }
 
-fn scaled(value: f64) -> (f64, &'static str) {
-    let prefixes = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
-    let found = prefixes.into_iter().find(|(size, _)| value.abs() >= *size);
+/// Sizes are counted as sites and workflows do, rates as networks do.
+const SIZES: [(f64, &str); 4] =
+    [(1_099_511_627_776.0, "Ti"), (1_073_741_824.0, "Gi"), (1_048_576.0, "Mi"), (1024.0, "Ki")];
+const RATES: [(f64, &str); 4] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+
+fn scaled(value: f64, prefixes: &[(f64, &'static str)]) -> (f64, &'static str) {
+    let found = prefixes.iter().find(|(size, _)| value.abs() >= *size);
     found.map_or((value, ""), |(size, prefix)| (value / size, prefix))
 }
 
@@ -190,8 +198,19 @@ mod tests {
 
     #[test]
     fn amounts_are_in_their_unit() {
-        let told = [figure(0.5, "share"), figure(3.2e9, "B"), figure(1234.0, "s")];
-        assert_eq!(told, ["0.50", "3.20 GB", "1234 s"]);
+        let told = [figure(0.5, "share"), figure(3.2e9, "B"), figure(3.2e9, "B/s")];
+        assert_eq!(told, ["0.50", "2.98 GiB", "3.20 GB/s"]);
+        let of = |unit: &str, capacity| {
+            subject(&Free {
+                measure: "memory".to_owned(),
+                unit: unit.to_owned(),
+                capacity,
+                levels: Vec::new(),
+                quantiles: Vec::new(),
+            })
+        };
+        let told = [of("B", Some(8_589_934_592.0)), of("B", None), of("share", Some(1.0))];
+        assert_eq!(told, ["memory free of 8.00 GiB", "memory in use", "memory free"]);
     }
 
     #[test]

@@ -122,7 +122,7 @@ fn pasts(material: &Material, horizon: Horizon) -> Vec<Past> {
         let most = up.iter().flatten().copied().fold(1.0, f64::max);
         let amounts = material.amounts.iter().filter(|amount| amount.zone == z);
         let amounts = amounts.map(|amount| {
-            let free = |used: f64| amount.capacity.map_or(used, |all| all - used);
+            let free = |used: f64| amount.capacity.map_or(used, |all| (all - used).max(0.0));
             last(&amount.values).into_iter().map(|used| used.map(free)).collect()
         });
         Past {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use forecast::calendar::Axis;
 use forecast::covariates;
+use forecast::recording::Measure;
 use forecast::{Availability, Covariates, Material};
 use journal::history::History;
 use observe::feed::Limits;
@@ -86,6 +87,7 @@ pub(super) fn know_ahead(
 ) -> Result<(), Failure> {
     let site = site::read(told.path, screen)?;
     are_inputs(&site, told.without)?;
+    bound(&site, material);
     let (Some(start), Some(now)) = (material.start, material.now()) else { return Ok(()) };
     let project = past_run::home(told.project)?;
     let until = now + Duration::from_secs(u64::from(minutes) * 60 + 86_400);
@@ -99,6 +101,22 @@ pub(super) fn know_ahead(
     let left = |zone: Covariates| told.without.iter().fold(zone, |zone, name| zone.without(name));
     material.ahead = loaded.zones.into_iter().map(left).collect();
     Ok(())
+}
+
+/// What a site says its zones hold counts where nobody measured it.
+fn bound(site: &spec::Site, material: &mut Material) {
+    for number in 0..material.zones.len() {
+        let name = &material.zones[number].name;
+        let Some(zone) = site.zones.iter().find(|zone| zone.name == *name) else { continue };
+        let all = zone.capacity();
+        for (measure, size) in
+            [(Measure::MemoryCapacity, all.memory), (Measure::NetworkCapacity, all.network)]
+        {
+            if size.0 > 0 {
+                material.bound(number, &measure, size.0 as f64);
+            }
+        }
+    }
 }
 
 /// Whether a site has these inputs, or could have.

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use forecast::recording::{Flaw, Measure, Recording};
+use forecast::recording::{Flaw, Measure, Recording, Sample};
 use forecast::wait::Asked;
 use journal::history::History;
 use journal::history::series::Taken;
@@ -39,6 +39,7 @@ pub(super) fn import(args: &HistoryImport, screen: Screen) -> Result<Code, Failu
         Some(address) => asked(args, address)?,
         None => from_files(args, screen)?,
     };
+    let incoming = bounded(incoming, args)?;
     let latest = time::now() + AHEAD;
     let tidied: Vec<Tidied> = incoming.into_iter().map(|one| store::tidied(one, latest)).collect();
     let mut history = open(&project, screen)?;
@@ -90,6 +91,38 @@ fn from_files(args: &HistoryImport, screen: Screen) -> Result<Vec<Incoming>, Fai
         if rest > 0 { format!(", {} more than are shown", count(rest)) } else { String::new() };
     Err(Failure::invalid(format!("{found}{more}; nothing was taken in"))
         .hint("`foreshard history import --help` shows what files look like"))
+}
+
+/// With the capacity that was typed, as if it had been measured beside the first and the last sample.
+fn bounded(mut incoming: Vec<Incoming>, args: &HistoryImport) -> Result<Vec<Incoming>, Failure> {
+    let Some(capacity) = args.capacity else { return Ok(incoming) };
+    let mut found: Vec<Incoming> = Vec::new();
+    for one in &incoming {
+        let Recording { zone, measure, samples, .. } = &one.recording;
+        let (Some(of), Some(first)) = (measure.capacity(), samples.first()) else { continue };
+        let earliest = samples.iter().map(|sample| sample.at).min().unwrap_or(first.at);
+        let latest = samples.iter().map(|sample| sample.at).max().unwrap_or(first.at);
+        let value = capacity.0 as f64;
+        let samples = [earliest, latest].map(|at| Sample { at, value }).to_vec();
+        let is_there =
+            |other: &Incoming| (&other.recording.zone, &other.recording.measure) == (zone, &of);
+        if !found.iter().any(is_there) {
+            let (zone, asked) = (zone.clone(), Asked::default());
+            let recording = Recording { zone, measure: of, asked, samples };
+            found.push(Incoming {
+                recording,
+                unit: String::new(),
+                kind: Kind::Gauge,
+                ..one.clone()
+            });
+        }
+    }
+    if found.is_empty() {
+        return Err(Failure::invalid("--capacity is of memory and of networks, and there is none")
+            .hint("the capacity of cpus is known: their use is a share of it"));
+    }
+    incoming.extend(found);
+    Ok(incoming)
 }
 
 /// One of each series, whatever files it was cut into.
