@@ -1,4 +1,5 @@
-//! How long joint futures take: 10,000 paths of 50 zones over a day in steps of five minutes.
+//! How long joint futures take: 10,000 paths of 50 zones over a day in steps of five minutes, first
+//! only up and down, then with three amounts of each zone.
 //!
 //! `cargo run --release -p forecast --example paths_rate [ZONES] [PATHS]`
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
@@ -7,8 +8,12 @@
 use std::time::Instant;
 
 use forecast::Horizon;
+use forecast::association::{Association, Outcomes};
 use forecast::dependence::Dependence;
-use forecast::paths::{Ahead, Joint};
+use forecast::free::levels;
+use forecast::paths::{Ahead, AmountAhead, Joint, knots};
+use forecast::recording::Measure;
+use forecast::seed::Stream;
 
 fn main() {
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<usize>().unwrap());
@@ -27,10 +32,49 @@ fn main() {
     let start = Instant::now();
     let paths = joint.paths(n, 1);
     let drawn = start.elapsed();
-    let runs: usize = (0..n).map(|path| paths.runs(path, 0).count()).sum();
     println!("calibrated in {fitted:.2?}");
     println!("{n} paths of {zones} zones over a day drawn in {drawn:.2?}");
+    let association = association(zones);
+    let start = Instant::now();
+    let joint = joint.with_amounts(amounts(zones), &association);
+    let full = joint.paths(n, 1);
+    println!("with three amounts of each zone in {:.2?}", start.elapsed());
+    let start = Instant::now();
+    let walked = (0..n).flat_map(|path| (0..zones).flat_map(move |zone| [(path, zone)]));
+    let stretches = walked.map(|(path, zone)| full.states(path, zone).count()).sum::<usize>();
+    println!("{stretches} stretches of one state walked in {:.2?}", start.elapsed());
+    let runs: usize = (0..n).map(|path| paths.runs(path, 0).count()).sum();
     println!("{:.1} runs a day in the first zone", runs as f64 / n as f64);
+}
+
+/// Three amounts of each zone, that spread more the farther ahead.
+fn amounts(zones: usize) -> Vec<AmountAhead> {
+    let measures = [Measure::Cpu, Measure::Memory, Measure::NetworkIn];
+    let quantile =
+        |knot: usize, i: usize| 0.5 + 0.02 * (knot + 1) as f64 * (levels::level(i) - 0.5);
+    let used = |knot| std::array::from_fn(|i| quantile(knot, i));
+    let amount = |k: usize| AmountAhead {
+        zone: k / 3,
+        measure: measures[k % 3].clone(),
+        capacity: Some(1.0),
+        used: (0..knots(288, 5).len()).map(used).collect(),
+    };
+    (0..3 * zones).map(amount).collect()
+}
+
+/// Measures of a zone go together, and zones of a region.
+fn association(zones: usize) -> Association {
+    let mut stream = Stream::new(1);
+    let origins = 2000;
+    let mut ranks = vec![Vec::with_capacity(origins); 3 * zones];
+    for _ in 0..origins {
+        let regions: Vec<f64> = (0..zones.div_ceil(4)).map(|_| stream.uniform()).collect();
+        for (i, ranks) in ranks.iter_mut().enumerate() {
+            ranks.push((0.5 * (regions[i / 12] + stream.uniform())) as f32);
+        }
+    }
+    let outcomes = |minutes| Outcomes { minutes, first: 0, news: 1.0, ranks: ranks.clone() };
+    Association::of(&[outcomes(60), outcomes(180)], 3 * zones)
 }
 
 /// A zone that is up most of the time, with runs of an hour to days.

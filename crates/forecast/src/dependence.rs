@@ -54,7 +54,8 @@ impl Dependence {
     /// Of zones with these correlations, `n` rows of `n`, at every horizon.
     #[must_use]
     pub fn given(late: Vec<f64>, n: usize) -> Self {
-        let mut late = late;
+        let mut late: Vec<f64> =
+            late.into_iter().map(|r| if r.is_finite() { r } else { 0.0 }).collect();
         late.resize(n * n, 0.0);
         Self { n, late, early: Vec::new() }
     }

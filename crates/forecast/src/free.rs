@@ -9,6 +9,7 @@
 
 pub mod backtest;
 mod boosted;
+pub mod continued;
 mod expert;
 pub mod levels;
 mod line;
@@ -17,6 +18,7 @@ mod standing;
 mod track;
 
 use crate::ahead::Unlike;
+use crate::association::Outcomes;
 use crate::boost;
 use crate::covariates::Covariates;
 use boosted::{Boosted, Lesson};
@@ -184,10 +186,8 @@ impl FreePredictor {
             self.refit();
         }
         for i in 0..self.strands.len() {
-            if (t / self.clock.bin + i).is_multiple_of(self.clock.stride / self.clock.bin)
-                && t.is_multiple_of(self.clock.bin)
-                && !self.strands[i].past.at(t).is_nan()
-            {
+            // All series at the same moments, so that what came can be compared.
+            if t.is_multiple_of(self.clock.stride) && !self.strands[i].past.at(t).is_nan() {
                 self.keep_origin(i, t);
             }
         }
@@ -263,6 +263,32 @@ impl FreePredictor {
             (minutes(track.k), expert::NAMES.into_iter().zip(track.weights()).collect())
         };
         strand.tracks.iter().map(of).collect()
+    }
+
+    /// Where outcomes of all series fell in what had been said of them at the same origins, for each
+    /// horizon that is learned.
+    #[must_use]
+    pub fn outcomes(&self) -> Vec<Outcomes> {
+        let Some(strand) = self.strands.first() else { return Vec::new() };
+        let stride = self.clock.stride;
+        let origins = self.len / stride + 1;
+        let minutes = |k: usize| (k as u64 * u64::from(self.settings.step_seconds) / 60) as u32;
+        let at = |(j, track): (usize, &Track)| {
+            let first = self.strands.iter().filter_map(|strand| strand.tracks[j].ranks().next());
+            let first = first.map(|(at, _)| at / stride).min().unwrap_or(0);
+            let ranks = |strand: &Strand| {
+                let mut ranks = vec![f32::NAN; origins - first.min(origins)];
+                strand.tracks[j].ranks().for_each(|(at, rank)| ranks[at / stride - first] = rank);
+                ranks
+            };
+            Outcomes {
+                minutes: minutes(track.k),
+                first,
+                news: (stride as f64 / track.k as f64).min(1.0),
+                ranks: self.strands.iter().map(ranks).collect(),
+            }
+        };
+        strand.tracks.iter().enumerate().map(at).collect()
     }
 
     fn at_anchor(&self, i: usize, j: usize, k: usize) -> Option<Quantiles> {

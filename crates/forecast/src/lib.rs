@@ -9,10 +9,12 @@
 //! [`learned`], [`blend`]; [`logistic`] and [`boost`] are the learners. [`backtest`] replays a past
 //! and [`score`] says how good it was. What is known besides a zone's past is in [`covariates`]:
 //! [`local_clock`], [`calendar`], [`regressor`], [`recurrence`], [`drain`], [`residue`]. [`free`] forecasts amounts,
-//! [`count`] how many instances there will be. [`recording`] and [`grid`] turn what was measured,
+//! [`count`] how many instances there will be. [`paths`] draws joint futures, from [`dependence`] and [`association`].
+//! [`recording`] and [`grid`] turn what was measured,
 //! with all its flaws, into steps.
 
 pub mod ahead;
+pub mod association;
 pub mod availability;
 pub mod backtest;
 pub mod blend;

@@ -1,15 +1,22 @@
 //! Correlation matrices that are measured pair by pair, made into ones that can be drawn from.
 //!
 //! Knows symmetric matrices as rows on end. What is measured pair by pair need not be a correlation
-//! matrix of anything; the nearest thing that is comes from cutting off negative eigenvalues
-//! (Higham, 2002, its first step), the diagonal set back to 1.
+//! matrix of anything. The nearest thing that is comes from cutting off negative eigenvalues
+//! (Higham, 2002, its first step), the diagonal set back to 1; where there are too many rows for
+//! that, from drawing all pairs towards 0 until it is.
 
 /// Sweeps after which eigenvalues of any matrix of this kind have long settled.
 const SWEEPS: usize = 12;
 /// An off-diagonal that is taken for 0.
 const NEGLIGIBLE: f64 = 1e-9;
-/// An eigenvalue that is left out.
+/// An eigenvalue, or a part of a variance, that is left out.
 const LEAST: f64 = 1e-4;
+/// How many rows eigenvalues are found of.
+const EIGEN_MAX: usize = 64;
+/// How far pairs are drawn towards 0, the least that helps.
+const DRAWN: [f64; 8] = [0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.6, 1.0];
+/// Weights that are added up together.
+const LANES: usize = 4;
 
 /// Weights of independent standard variables, `width` for each row, whose weighted sums have this
 /// correlation.
@@ -20,18 +27,12 @@ pub(crate) struct Loadings {
 }
 
 impl Loadings {
-    /// Of `n` variables with these correlations, `n` rows of `n`.
+    /// Of `n` variables with these correlations, `n` rows of `n` or fewer.
     pub(crate) fn of(correlation: &[f64], n: usize) -> Self {
-        let (values, vectors) = eigen(correlation.to_vec(), n);
-        let kept: Vec<usize> = (0..n).filter(|&k| values[k] > LEAST).collect();
-        let mut weights = Vec::with_capacity(n * kept.len());
-        for i in 0..n {
-            let row: Vec<f64> =
-                kept.iter().map(|&k| vectors[i * n + k] * values[k].sqrt()).collect();
-            let length = row.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-12);
-            weights.extend(row.into_iter().map(|x| (x / length) as f32));
-        }
-        Self { weights, width: kept.len() }
+        let by = |drawn: &f64| lower(correlation, n, 1.0 - drawn);
+        let exact = lower(correlation, n, 1.0);
+        let near = || if n > EIGEN_MAX { DRAWN.iter().find_map(by) } else { None };
+        exact.or_else(near).unwrap_or_else(|| by_eigenvalues(correlation, n))
     }
 
     /// How many independent variables there are.
@@ -39,10 +40,65 @@ impl Loadings {
         self.width
     }
 
-    /// The weights of one.
-    pub(crate) fn row(&self, i: usize) -> &[f32] {
-        &self.weights[i * self.width..(i + 1) * self.width]
+    /// The weighted sums of one row for many draws at once: `factors` holds, for each independent
+    /// variable, as many values as `out`.
+    pub(crate) fn mix(&self, row: usize, factors: &[f32], out: &mut [f32]) {
+        let weights = &self.weights[row * self.width..(row + 1) * self.width];
+        let draws = factors.len() / self.width.max(1);
+        out.fill(0.0);
+        for (weights, factors) in weights.chunks(LANES).zip(factors.chunks(LANES * draws.max(1))) {
+            if weights.iter().all(|&weight| weight == 0.0) {
+                continue;
+            }
+            if let &[a, b, c, d] = weights {
+                let (first, second) = factors.split_at(2 * draws);
+                let (fa, fb) = first.split_at(draws);
+                let (fc, fd) = second.split_at(draws);
+                let pairs = fa.iter().zip(fb).zip(fc.iter().zip(fd));
+                for (sum, ((fa, fb), (fc, fd))) in out.iter_mut().zip(pairs) {
+                    *sum += (a * fa + b * fb) + (c * fc + d * fd);
+                }
+            } else {
+                for (weight, factor) in weights.iter().zip(factors.chunks(draws.max(1))) {
+                    out.iter_mut().zip(factor).for_each(|(sum, x)| *sum += weight * x);
+                }
+            }
+        }
     }
+}
+
+/// By Cholesky's decomposition, all pairs being multiplied by `kept`; none where that is no
+/// correlation matrix.
+fn lower(correlation: &[f64], n: usize, kept: f64) -> Option<Loadings> {
+    let mut lower = vec![0.0_f64; n * n];
+    for i in 0..n {
+        for j in 0..=i {
+            let wanted = if i == j { 1.0 } else { kept * correlation[i * n + j] };
+            let (row, other) = (&lower[i * n..i * n + j], &lower[j * n..j * n + j]);
+            let left = wanted - row.iter().zip(other).map(|(a, b)| a * b).sum::<f64>();
+            lower[i * n + j] = if i != j {
+                left / lower[j * n + j]
+            } else if left > LEAST {
+                left.sqrt()
+            } else {
+                // Also where something is not a number.
+                return None;
+            };
+        }
+    }
+    Some(Loadings { weights: lower.into_iter().map(|x| x as f32).collect(), width: n })
+}
+
+fn by_eigenvalues(correlation: &[f64], n: usize) -> Loadings {
+    let (values, vectors) = eigen(correlation.to_vec(), n);
+    let kept: Vec<usize> = (0..n).filter(|&k| values[k] > LEAST).collect();
+    let mut weights = Vec::with_capacity(n * kept.len());
+    for i in 0..n {
+        let row: Vec<f64> = kept.iter().map(|&k| vectors[i * n + k] * values[k].sqrt()).collect();
+        let length = row.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-12);
+        weights.extend(row.into_iter().map(|x| (x / length) as f32));
+    }
+    Loadings { weights, width: kept.len() }
 }
 
 /// Eigenvalues and eigenvectors, the vectors as columns, by the cyclic Jacobi method (Golub and
@@ -94,14 +150,19 @@ fn rotate(a: &mut [f64], vectors: &mut [f64], n: usize, p: usize, q: usize) {
 mod tests {
     use super::*;
 
+    /// The correlation of two rows, with draws that stand for each variable alone.
     fn product(loadings: &Loadings, i: usize, j: usize) -> f64 {
-        let pairs = loadings.row(i).iter().zip(loadings.row(j));
-        pairs.map(|(a, b)| f64::from(a * b)).sum()
+        let n = loadings.width();
+        let each: Vec<f32> = (0..n * n).map(|k| f32::from(u8::from(k / n == k % n))).collect();
+        let [mut a, mut b] = [vec![0.0; n], vec![0.0; n]];
+        loadings.mix(i, &each, &mut a);
+        loadings.mix(j, &each, &mut b);
+        a.iter().zip(&b).map(|(a, b)| f64::from(a * b)).sum()
     }
 
     #[test]
     fn loadings_give_the_correlations_back() {
-        let n = 4;
+        let n = 7;
         let at = |i: usize, j: usize| match i.abs_diff(j) {
             0 => 1.0,
             d => 0.7_f64.powi(d as i32) * if (i + j).is_multiple_of(2) { 1.0 } else { -1.0 },
@@ -125,5 +186,20 @@ mod tests {
             assert!((product(&loadings, i, i) - 1.0).abs() < 1e-5);
         }
         assert!(product(&loadings, 0, 1) > 0.3 && product(&loadings, 1, 2) < 0.0);
+    }
+    #[test]
+    fn many_rows_that_contradict_each_other_are_drawn_towards_nothing() {
+        let n = EIGEN_MAX + 2;
+        // Of three rows in turn, the first goes with both others, which go against each other.
+        let at = |i: usize, j: usize| match (i % 3).min(j % 3) {
+            _ if i == j => 1.0,
+            _ if i % 3 == j % 3 => 0.0,
+            0 => 0.2,
+            _ => -0.2,
+        };
+        let matrix: Vec<f64> = (0..n * n).map(|k| at(k / n, k % n)).collect();
+        let loadings = Loadings::of(&matrix, n);
+        assert!((product(&loadings, 5, 5) - 1.0).abs() < 1e-5);
+        assert!((0.0..0.2).contains(&product(&loadings, 3, 4)), "{}", product(&loadings, 3, 4));
     }
 }

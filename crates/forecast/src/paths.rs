@@ -13,18 +13,28 @@
 //! Gaussian copula over whole futures; a rank in the population decides, so no distribution is
 //! assumed of them. Their correlations are calibrated on a pilot so that states come out as
 //! correlated as [`Dependence`] says.
+//!
+//! While a zone is up, its amounts have the distribution that forecasts say, and go together and
+//! last as [`Association`] says; a zone that is down has none.
 
+mod amounts;
 mod calibration;
 mod latent;
 mod law;
+mod state;
 
+pub use amounts::{AmountAhead, knots};
+use amounts::{Drawn, Store};
 use latent::{Coupling, Latents};
 pub use law::Ahead;
 pub(crate) use law::ages;
 use law::{Law, Population};
+pub use state::{Level, State};
 
+use crate::association::Association;
 use crate::dependence::Dependence;
 use crate::horizon::Horizon;
+use crate::recording::Measure;
 use crate::seed::Stream;
 
 /// The fewest paths that are played: thresholds are ranks among them.
@@ -38,14 +48,16 @@ pub struct Joint {
     horizon: Horizon,
     laws: Vec<Law>,
     coupling: Coupling,
+    amounts: Store,
 }
 
 /// Sampled futures.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Paths {
     n: usize,
     steps: u16,
     zones: Vec<ZonePaths>,
+    amounts: Drawn,
 }
 
 /// One zone's: whether each path starts up, and the steps at which it changes.
@@ -76,16 +88,27 @@ impl Joint {
         let horizon = Horizon { minutes: steps as u32 * minutes, step_minutes: minutes };
         let laws: Vec<Law> = zones.iter().map(|ahead| Law::new(ahead, steps)).collect();
         let coupling = calibration::fit(&laws, dependence, horizon);
-        Self { horizon, laws, coupling }
+        Self { horizon, laws, coupling, amounts: Store::default() }
+    }
+
+    /// The same with amounts of these zones, which go together and last like this (in the same order).
+    #[must_use]
+    pub fn with_amounts(self, amounts: Vec<AmountAhead>, association: &Association) -> Self {
+        let horizon = (self.horizon.steps().count(), self.horizon.step_minutes);
+        let amounts = Store::new(amounts, association, self.laws.len(), horizon);
+        Self { amounts, ..self }
     }
 
     /// `n` futures. The same seed gives the same ones, to the last bit.
     #[must_use]
     pub fn paths(&self, n: usize, seed: u64) -> Paths {
         let steps = self.horizon.steps().count();
-        let mut filing = Filing { n, zones: Vec::new(), events: Vec::new() };
-        play(&self.laws, &self.coupling, n.max(POPULATION), steps, seed, &mut filing);
-        Paths { n, steps: steps as u16, zones: filing.zones }
+        let all = n.max(POPULATION);
+        let mut filing = Filing { n: all, zones: Vec::new(), events: Vec::new() };
+        play(&self.laws, &self.coupling, all, steps, seed, &mut filing);
+        let zones = filing.zones;
+        let amounts = self.amounts.draw(all, seed, |zone, knots, up| zones[zone].stand(knots, up));
+        Paths { n, steps: steps as u16, zones, amounts }
     }
 
     /// How far ahead, and in what steps.
@@ -127,7 +150,7 @@ fn play(
     }
 }
 
-/// Keeps the first `n` paths.
+/// Keeps `n` paths.
 struct Filing {
     n: usize,
     zones: Vec<ZonePaths>,
@@ -155,6 +178,21 @@ impl Watcher for Filing {
 }
 
 impl ZonePaths {
+    /// Which paths are up at these steps: by step and path.
+    fn stand(&self, steps: &[u16], up: &mut [bool]) {
+        let paths = self.starts_up.len();
+        for (path, ends) in self.offsets.windows(2).enumerate() {
+            let mut changes = self.changes[ends[0] as usize..ends[1] as usize].iter().peekable();
+            let mut is_up = self.starts_up[path];
+            for (i, step) in steps.iter().enumerate() {
+                while changes.next_if(|change| *change <= step).is_some() {
+                    is_up = !is_up;
+                }
+                up[i * paths + path] = is_up;
+            }
+        }
+    }
+
     /// Changes by path; they come in the order of steps.
     fn file(&mut self, events: &[(u32, u16)], n: usize) {
         self.offsets = vec![0; n + 1];
@@ -215,6 +253,26 @@ impl Paths {
         let changes = self.changes(path, zone);
         let passed = changes.partition_point(|&change| change <= step);
         self.zones[zone].starts_up[path] ^ (passed % 2 == 1)
+    }
+
+    /// A zone's future as stretches in which neither its state nor any amount changes.
+    #[must_use]
+    pub fn states(&self, path: usize, zone: usize) -> state::States<'_> {
+        state::States::new(self, path, zone)
+    }
+
+    /// What is measured of a zone, in the order of [`State::amounts`].
+    pub fn measures(&self, zone: usize) -> impl Iterator<Item = &AmountAhead> {
+        self.amounts.of_zone(zone).map(|(_, amount)| amount)
+    }
+
+    /// How much of a zone is free, or in use where no capacity is known, as stretches of one amount;
+    /// nothing where that is not forecast.
+    pub fn free(&self, path: usize, zone: usize, measure: &Measure) -> impl Iterator<Item = Level> {
+        let series = self.amounts.of_zone(zone).find(|(_, amount)| amount.measure == *measure);
+        state::levels(series.into_iter().flat_map(move |(series, _)| {
+            self.states(path, zone).map(move |state| state.level(series))
+        }))
     }
 
     fn changes(&self, path: usize, zone: usize) -> &[u16] {

@@ -7,6 +7,7 @@
 
 use spec::Timestamp;
 
+use crate::association::Association;
 use crate::availability::{Availability, Free};
 use crate::count::Counts;
 use crate::covariates::Covariates;
@@ -16,7 +17,7 @@ use crate::free::{FreePredictor, Settings, levels};
 use crate::grid::Grid;
 use crate::horizon::Horizon;
 use crate::learning::Learning;
-use crate::paths::Joint;
+use crate::paths::{self, AmountAhead, Joint};
 use crate::predictor::{Predictor, Zone};
 use crate::recording::{Measure, Recording};
 use crate::target::Target;
@@ -344,10 +345,29 @@ impl ResourcePredictor {
         Some(availability)
     }
 
-    /// What joint futures of all zones are drawn from; none of an empty past.
+    /// What joint futures of all zones are drawn from, their amounts included; none of an empty past.
     #[must_use]
     pub fn joint(&self, horizon: Horizon) -> Option<Joint> {
-        self.predictor.joint(horizon)
+        let joint = self.predictor.joint(horizon)?;
+        let amounts = &self.material.amounts;
+        if amounts.is_empty() {
+            return Some(joint);
+        }
+        let Horizon { step_minutes, .. } = joint.horizon();
+        let knots = paths::knots(joint.horizon().steps().count(), step_minutes);
+        let seconds = f64::from(self.material.step_seconds);
+        let steps = |knot: u16| {
+            (f64::from(knot) * f64::from(step_minutes) * 60.0 / seconds).round() as usize
+        };
+        let used = |i: usize| knots.iter().map_while(move |&k| self.free.quantiles(i, steps(k)));
+        let ahead = |(i, amount): (usize, &Amount)| AmountAhead {
+            zone: amount.zone,
+            measure: amount.measure.clone(),
+            capacity: amount.capacity,
+            used: used(i).collect(),
+        };
+        let association = Association::of(&self.free.outcomes(), amounts.len());
+        Some(joint.with_amounts(amounts.iter().enumerate().map(ahead).collect(), &association))
     }
 
     /// How long it takes from asking to running in a zone; none where no wait was ever seen.

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 
+use super::continued;
 use super::expert::{self, ERRORS, EXPERTS, LINE, Outlook};
 use super::levels::{self, INTERVAL, LEVELS, MEDIAN, Quantiles, Window};
 use super::line::Line;
@@ -18,6 +19,8 @@ use super::standing::{Standing, Turned};
 const ERROR_DAYS: usize = 14;
 /// The least number of errors that is kept, however rare origins are.
 const ERRORS_MIN: usize = 120;
+/// Days over which it is kept where outcomes fell in what was said.
+const RANK_DAYS: usize = 45;
 /// Days over which the stretch is found.
 const STRETCH_DAYS: usize = 6;
 /// The least number of scores that the stretch is found from, however rare origins are.
@@ -84,6 +87,9 @@ pub(super) struct Track {
     line: Line,
     /// Sums for how a deviation from the hour of the day lasts.
     lasting: [f64; 2],
+    /// At past origins, the rank of what came in what was said, in 65,536; the latest last.
+    ranks: VecDeque<(usize, u16)>,
+    ranks_kept: usize,
 }
 
 /// What was said of a target.
@@ -114,6 +120,8 @@ impl Track {
             below: Window::new(clock.origins(STRETCH_DAYS).max(SCORES_MIN)),
             line: Line::new(LINE_HALF_LIFE * a_day, news, clock.origins(1) / 4),
             lasting: [0.0; 2],
+            ranks: VecDeque::new(),
+            ranks_kept: clock.origins(RANK_DAYS).max(ERRORS_MIN),
         }
     }
 
@@ -213,6 +221,11 @@ impl Track {
             self.lasting[0] = self.lasting[0] * self.keep_lasting + was * is;
             self.lasting[1] = self.lasting[1] * self.keep_lasting + was * was;
         }
+        let rank = continued::rank(&self.stretch(&pending.blend), value);
+        if self.ranks.len() == self.ranks_kept {
+            self.ranks.pop_front();
+        }
+        self.ranks.push_back((pending.at, (rank * 65_536.0) as u16));
         let q = &pending.blend;
         let floor = 1e-3 * outlook.spread;
         let above = (value - q[MEDIAN]) / (q[INTERVAL.1] - q[MEDIAN]).max(floor);
@@ -238,6 +251,11 @@ impl Track {
     /// How much worse each expert has stood lately than it usually does.
     pub(super) fn turned(&self) -> [f64; EXPERTS] {
         self.standing.turned()
+    }
+
+    /// Past origins, and the rank from 0 to 1 that what came had in what was said; in order of time.
+    pub(super) fn ranks(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
+        self.ranks.iter().map(|&(at, rank)| (at, (f32::from(rank) + 0.5) / 65_536.0))
     }
 
     /// What each expert weighs over all levels; they sum to 1.

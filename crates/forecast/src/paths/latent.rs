@@ -52,7 +52,7 @@ pub(super) fn minutes(knot: usize) -> u32 {
 
 /// Near enough to a standard normal variable: the sum of four uniform ones (Irwin and Hall), with
 /// nothing in it that differs between machines. Only ranks of weighted sums of it are used.
-fn draw(stream: &mut Stream) -> f32 {
+pub(super) fn draw(stream: &mut Stream) -> f32 {
     let bits = stream.bits();
     let sum: u32 = (0..4).map(|i| (bits >> (16 * i)) as u32 & 0xFFFF).sum();
     (sum as f32 / 65_536.0 - 2.0) * 1.732_050_8
@@ -91,11 +91,7 @@ impl Latents {
             for zone in 0..coupling.zones {
                 let at = (zone * self.knots + knot) * self.paths + first;
                 let out = &mut self.values[at..at + n];
-                for (weight, factor) in
-                    coupling.loadings.row(zone).iter().zip(factors.chunks_exact(BLOCK))
-                {
-                    out.iter_mut().zip(factor).for_each(|(sum, x)| *sum += weight * x);
-                }
+                coupling.loadings.mix(zone, &factors, out);
                 if common < 1.0 {
                     let (both, own) = (common.sqrt(), (1.0 - common).sqrt());
                     out.iter_mut().for_each(|x| *x = both * *x + own * draw(stream));
