@@ -19,6 +19,10 @@ use crate::predictor::{DAYS_KEPT, Predictor, Zone};
 use crate::target::{Kind, Target, UP_ANCHORS};
 use within::Within;
 
+/// The part that the counts of the last days have in those to come, of zones that are up: the most, and
+/// the minutes ahead at which it is half of that. The ladder is slow to see what came lately.
+const USUAL_PART: f64 = 0.3;
+const USUAL_HALF_MINUTES: f64 = 60.0;
 /// Rungs above the first.
 const LADDER: [u32; 6] = [2, 4, 8, 16, 32, 64];
 /// The same where zones are many: each rung costs as much as the zones being up.
@@ -160,7 +164,7 @@ impl Counts {
 
 impl Outlook<'_> {
     /// Every count that may be so many minutes from now, ascending, with its probability; they sum
-    /// to 1.
+    /// to 1. The chance of none is that of the zone being down.
     #[must_use]
     pub fn distribution(&self, minutes: u32) -> Vec<(f64, f64)> {
         let reach = |(is_reached, curve): &(bool, Curve)| {
@@ -168,13 +172,18 @@ impl Outlook<'_> {
         };
         let said: Vec<f64> = self.rungs.iter().map(reach).collect();
         let reached = isotonic::falling_from(said[0], &said[1..]);
+        let ahead = f64::from(minutes);
+        let part = USUAL_PART * ahead / (ahead + USUAL_HALF_MINUTES);
+        let within = &self.counts.within;
         let mut distribution = vec![(0.0, 1.0 - reached[0])];
         for (i, &p) in reached.iter().enumerate() {
-            let mass = p - reached.get(i + 1).copied().unwrap_or(0.0);
-            let shares = self.counts.within.shares(self.z, i, self.counts.past.last(), minutes);
+            let mass = (p - reached.get(i + 1).copied().unwrap_or(0.0)) * (1.0 - part);
+            let shares = within.shares(self.z, i, self.counts.past.last(), minutes);
             distribution.extend(shares.into_iter().map(|(count, share)| (count, share * mass)));
         }
-        distribution
+        let usual = within.usual_counts(self.z);
+        distribution.extend(usual.iter().map(|&(count, share)| (count, share * reached[0] * part)));
+        merged(distribution)
     }
 
     /// Quantiles of the count so many minutes from now: of each level the least count that is
@@ -194,4 +203,15 @@ impl Outlook<'_> {
         }
         quantiles
     }
+}
+
+/// Probabilities of counts, each count once and ascending.
+fn merged(mut distribution: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    distribution.sort_by(|a, b| a.0.total_cmp(&b.0));
+    distribution.dedup_by(|next, kept| {
+        let is_same = next.0 == kept.0;
+        kept.1 += if is_same { next.1 } else { 0.0 };
+        is_same
+    });
+    distribution
 }

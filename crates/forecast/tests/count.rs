@@ -56,7 +56,7 @@ fn up(predictor: &Predictor, minutes: u32) -> f64 {
 }
 
 #[test]
-fn the_chance_of_one_is_that_of_being_up_and_of_more_that_of_a_zone_that_needs_more() {
+fn the_chance_of_one_is_that_of_being_up_and_of_more_nearly_that_of_a_zone_that_needs_more() {
     // One instance for four days: the second rung is reached late, and must know what was before.
     let mut stream = Stream::new(3);
     let count =
@@ -71,8 +71,12 @@ fn the_chance_of_one_is_that_of_being_up_and_of_more_that_of_a_zone_that_needs_m
         let all: f64 = distribution.iter().map(|one| one.1).sum();
         assert!((all - 1.0).abs() < 1e-9);
         assert!((at_least(&distribution, 1.0) - up(&up_at_all, minutes)).abs() < 1e-6);
-        let two = up(&needing_two, minutes).min(up(&up_at_all, minutes));
-        assert!((at_least(&distribution, 2.0) - two).abs() < 1e-6, "at {minutes} min");
+        // It has had nothing but three for days, so what is usual adds to the chance of that.
+        let one = up(&up_at_all, minutes);
+        let two = up(&needing_two, minutes).min(one);
+        let found = at_least(&distribution, 2.0);
+        let most = two + 0.3 * (one - two);
+        assert!((two - 1e-6..most + 1e-6).contains(&found), "at {minutes} min: {found}, {two}");
         assert!(distribution.iter().all(|one| one.0 != 2.0), "it never had two");
     }
 }

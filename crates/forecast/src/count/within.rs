@@ -140,8 +140,22 @@ impl Within {
         if all <= 0.0 {
             return vec![(from, 1.0)];
         }
-        let count = |cell: &Cell| self.counts.get(cell).copied().unwrap_or(from);
-        shares.iter().map(|(cell, share)| (count(cell), share / all)).collect()
+        shares.iter().map(|(cell, share)| (self.count(*cell, from), share / all)).collect()
+    }
+
+    /// All counts of at least 1 that a zone had of late, ascending, with the share of each; a single
+    /// one where it had none.
+    pub(super) fn usual_counts(&self, z: usize) -> Vec<(f64, f64)> {
+        let usual = self.usual(z, (cell(1.0), Cell::MAX));
+        if usual.is_empty() {
+            return vec![(1.0, 1.0)];
+        }
+        usual.iter().map(|(cell, share)| (self.count(*cell, 1.0), *share)).collect()
+    }
+
+    /// The last count seen of a cell.
+    fn count(&self, cell: Cell, or: f64) -> f64 {
+        self.counts.get(&cell).copied().unwrap_or(or)
     }
 
     /// What is usual of a zone, with a small share of what is usual of others; sums to 1, or nothing.
