@@ -2,14 +2,16 @@
 //!
 //! Knows components, properties, dates and [`rule`]s. Whatever a text holds, work and events are
 //! bounded: a rule without end, one for every second, a file of a hundred megabytes or one that is
-//! nested or broken costs a named warning and the rest is read. Time zones are known by
-//! name; definitions inside a file are not read.
+//! nested or broken costs a named warning and the rest is read. Time zones are known by name,
+//! else as the file defines them. What is not read is said, and there are rather more events than fewer.
 
 mod property;
 mod rule;
+mod zone;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use forecast::calendar::When;
 use jiff::Span;
@@ -20,6 +22,7 @@ use spec::Timestamp;
 use crate::time;
 use property::Property;
 use rule::Rule;
+use zone::Definition;
 
 /// What is looked at, and how much of it.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +67,17 @@ pub enum Flaw {
         /// In our words.
         why: String,
     },
-    /// A time zone that the system does not know.
+    /// Something that is not read.
+    #[error(
+        "of the event at line {line} `{what}` is not read: without it there may be more events"
+    )]
+    Unread {
+        /// Where the event begins.
+        line: usize,
+        /// As written.
+        what: String,
+    },
+    /// A time zone that neither the system nor the file knows.
     #[error("the time zone `{0}` is not known: its times are taken by the clock of each zone")]
     Zone(String),
     /// There are more events than are looked at.
@@ -98,20 +111,22 @@ const LINE_BYTES: usize = 1 << 20;
 /// Reads events.
 #[must_use]
 pub fn read(text: &str, bounds: Bounds) -> Events {
-    let mut reader = Reader { bounds, work: bounds.work, found: Events::default() };
+    let mut reader =
+        Reader { bounds, work: bounds.work, clocks: BTreeMap::new(), found: Events::default() };
+    reader.define(text);
     let mut drafts = reader.drafts(text);
     // An occurrence that is described on its own is not one of the rule's.
-    let mut replaced: BTreeMap<String, Vec<Moment>> = BTreeMap::new();
-    for draft in &drafts {
-        if let Some(moment) = &draft.replaces {
-            replaced.entry(draft.uid.clone()).or_default().push(moment.clone());
-        }
+    let mut replaced: BTreeMap<String, Vec<Draft>> = BTreeMap::new();
+    for draft in drafts.iter().filter(|draft| draft.replaces.is_some()) {
+        replaced.entry(draft.uid.clone()).or_default().push(draft.clone());
     }
     for draft in &mut drafts {
         if draft.replaces.is_none()
-            && let Some(moments) = replaced.get(&draft.uid)
+            && let Some(others) = replaced.get(&draft.uid)
         {
-            draft.without.extend(moments.iter().cloned());
+            draft.without.extend(others.iter().filter_map(|other| other.replaces.clone()));
+            draft.later = others.iter().filter_map(Later::of).collect();
+            draft.later.sort_by_key(|later| later.since);
         }
         reader.spread(draft);
     }
@@ -123,8 +138,31 @@ pub fn read(text: &str, bounds: Bounds) -> Events {
 enum Clock {
     Utc,
     OfZone(TimeZone),
+    /// As the file defines it.
+    Defined(Arc<Definition>),
     /// That on the wall, wherever it is.
     Wall,
+}
+
+impl Clock {
+    /// Seconds since 1970 of what it shows; a wall is taken to be in UTC.
+    fn second(&self, civil: DateTime) -> Option<i64> {
+        // A time that is skipped is as much later, one that comes twice is the earlier.
+        match self {
+            Self::Utc | Self::Wall => Some(TimeZone::UTC.to_timestamp(civil).ok()?.as_second()),
+            Self::OfZone(zone) => Some(zone.to_timestamp(civil).ok()?.as_second()),
+            Self::Defined(definition) => definition.second(civil),
+        }
+    }
+
+    /// What it shows at an instant.
+    fn civil(&self, at: jiff::Timestamp) -> Option<DateTime> {
+        match self {
+            Self::Utc | Self::Wall => Some(TimeZone::UTC.to_datetime(at)),
+            Self::OfZone(zone) => Some(zone.to_datetime(at)),
+            Self::Defined(definition) => definition.civil(at),
+        }
+    }
 }
 
 /// A time as it is written.
@@ -138,12 +176,47 @@ struct Moment {
 impl Moment {
     /// Seconds since 1970 by its own clock on the wall, or as an instant.
     fn second(&self) -> Option<i64> {
-        let zone = match &self.clock {
-            Clock::Utc | Clock::Wall => TimeZone::UTC,
-            Clock::OfZone(zone) => zone.clone(),
+        self.clock.second(self.civil)
+    }
+
+    /// A time that names no clock is by that of the event's beginning.
+    fn by_clock_of(mut self, start: &Self) -> Self {
+        if self.clock == Clock::Wall && !self.is_date {
+            self.clock = start.clock.clone();
+        }
+        self
+    }
+}
+
+/// From one occurrence on, all others are otherwise.
+#[derive(Clone, Debug)]
+struct Later {
+    /// The second of the occurrence, by the rule.
+    since: i64,
+    /// Seconds by which they are later, and how many they last; none where they do not take place, or
+    /// follow a rule of their own.
+    changed: Option<(i64, i64)>,
+}
+
+impl Later {
+    /// None of a change of one occurrence alone.
+    fn of(draft: &Draft) -> Option<Self> {
+        let (start, replaces) = (draft.start.as_ref()?, draft.replaces.as_ref()?);
+        if !draft.is_for_all_later {
+            return None;
+        }
+        let replaces = replaces.clone().by_clock_of(start);
+        let since = replaces.second()?;
+        let is_over = draft.is_cancelled || draft.rule.is_some();
+        // By the clock on the wall, so that a change of it does not move them.
+        let shift = if replaces.clock == start.clock {
+            let wall = |civil| Clock::Wall.second(civil);
+            wall(start.civil)? - wall(replaces.civil)?
+        } else {
+            start.second()? - since
         };
-        // A time that is skipped is as much later, one that comes twice is the earlier.
-        Some(zone.to_timestamp(self.civil).ok()?.as_second())
+        let length = length_of(draft, start)?;
+        Some(Self { since, changed: (!is_over).then_some((shift, length)) })
     }
 }
 
@@ -156,19 +229,55 @@ struct Draft {
     end: Option<Moment>,
     length: Option<Span>,
     rule: Option<String>,
-    also: Vec<Moment>,
+    /// With the seconds that each lasts, where it says so.
+    also: Vec<(Moment, Option<i64>)>,
     without: Vec<Moment>,
     replaces: Option<Moment>,
+    is_for_all_later: bool,
+    later: Vec<Later>,
     is_cancelled: bool,
 }
 
 struct Reader {
     bounds: Bounds,
     work: usize,
+    /// By name, as the file defines them.
+    clocks: BTreeMap<String, Arc<Definition>>,
     found: Events,
 }
 
 impl Reader {
+    /// The clocks that the file defines.
+    fn define(&mut self, text: &str) {
+        let second = self.bounds.to.0.div_euclid(1_000_000).saturating_add(172_800);
+        let to = jiff::Timestamp::from_second(second).map(|at| TimeZone::UTC.to_datetime(at));
+        let (clocks, is_whole) = zone::read(text, LINE_BYTES, to.unwrap_or(DateTime::MAX));
+        self.clocks = clocks.into_iter().map(|(name, clock)| (name, Arc::new(clock))).collect();
+        if !is_whole {
+            self.tell(Flaw::TooLong);
+        }
+    }
+
+    /// The clock of a name: of the tz database, also where the name has a path before it, else as the
+    /// file defines it.
+    fn clock(&mut self, name: &str) -> Clock {
+        let parts: Vec<&str> = name.split('/').collect();
+        let ends = [parts.len(), 3, 2].into_iter().filter(|n| *n <= parts.len());
+        let known =
+            ends.map(|n| parts[parts.len() - n..].join("/")).find_map(|end| time::zone(&end));
+        if let Some(zone) = known {
+            return Clock::OfZone(zone);
+        }
+        if let Some(definition) = self.clocks.get(name) {
+            return Clock::Defined(definition.clone());
+        }
+        let flaw = Flaw::Zone(shown(name));
+        if !self.found.flaws.contains(&flaw) {
+            self.tell(flaw);
+        }
+        Clock::Wall
+    }
+
     /// The events of a text, as they are written.
     fn drafts(&mut self, text: &str) -> Vec<Draft> {
         let mut drafts: Vec<Draft> = Vec::new();
@@ -232,9 +341,21 @@ impl Reader {
                     .leave_out(draft.line, format!("`{}` is no duration", shown(&property.value))),
             },
             "RRULE" => draft.rule = Some(property.value.clone()),
-            "RDATE" => draft.also.extend(self.moments(draft.line, property)),
+            "RDATE" => draft.also.extend(self.periods(draft.line, property)),
             "EXDATE" => draft.without.extend(self.moments(draft.line, property)),
-            "RECURRENCE-ID" => draft.replaces = self.moments(draft.line, property).pop(),
+            "RECURRENCE-ID" => {
+                draft.replaces = self.moments(draft.line, property).pop();
+                let range = property.parameter("RANGE").unwrap_or("");
+                draft.is_for_all_later = range.eq_ignore_ascii_case("THISANDFUTURE");
+                if !range.is_empty() && !draft.is_for_all_later {
+                    let what = format!("RANGE={}", shown(range));
+                    self.tell(Flaw::Unread { line: draft.line, what });
+                }
+            }
+            "EXRULE" => {
+                let what = format!("EXRULE:{}", shown(&property.value));
+                self.tell(Flaw::Unread { line: draft.line, what });
+            }
             "STATUS" => {
                 draft.is_cancelled = property.value.trim().eq_ignore_ascii_case("CANCELLED");
             }
@@ -244,30 +365,28 @@ impl Reader {
 
     /// The times of a property, separated by commas.
     fn moments(&mut self, line: usize, property: &Property) -> Vec<Moment> {
-        let zone = property.parameter("TZID").map(|name| (name, time::zone(name)));
-        let clock = match zone {
-            Some((_, Some(zone))) => Clock::OfZone(zone),
-            Some((name, None)) => {
-                let flaw = Flaw::Zone(shown(name));
-                if !self.found.flaws.contains(&flaw) {
-                    self.tell(flaw);
-                }
-                Clock::Wall
-            }
+        self.periods(line, property).into_iter().map(|(moment, _)| moment).collect()
+    }
+
+    /// The same with how many seconds each lasts, where it is a period.
+    fn periods(&mut self, line: usize, property: &Property) -> Vec<(Moment, Option<i64>)> {
+        let clock = match property.parameter("TZID") {
+            Some(name) => self.clock(name.trim()),
             None => Clock::Wall,
         };
         let mut moments = Vec::new();
         for text in property.value.split(',') {
-            // Of a period, the beginning counts; it is as long as the others.
-            let text = text.split('/').next().unwrap_or(text).trim();
-            match property::moment(text) {
-                Some((civil, is_date, is_utc)) => {
-                    let clock = if is_utc { Clock::Utc } else { clock.clone() };
-                    let clock = if is_date { Clock::Wall } else { clock };
-                    moments.push(Moment { civil, clock, is_date });
-                }
-                None => self.leave_out(line, format!("`{}` is no time", shown(text))),
-            }
+            let (text, end) = text.split_once('/').map_or((text, None), |(t, e)| (t, Some(e)));
+            let text = text.trim();
+            let Some(moment) = moment_of(text, &clock) else {
+                self.leave_out(line, format!("`{}` is no time", shown(text)));
+                continue;
+            };
+            let length = end.and_then(|end| match moment_of(end.trim(), &clock) {
+                Some(end) => Some(end.second()? - moment.second()?),
+                None => seconds_of(&moment, end.trim().parse().ok()?),
+            });
+            moments.push((moment, length.filter(|length| *length >= 0)));
         }
         moments
     }
@@ -286,21 +405,41 @@ impl Reader {
         let mut starts: Vec<DateTime> = vec![start.civil];
         if let Some(text) = &draft.rule {
             match Rule::parse(text, start) {
-                Ok(rule) => starts = self.occurrences(&rule, start, length),
+                Ok((rule, unread)) => {
+                    for what in unread {
+                        self.tell(Flaw::Unread { line: draft.line, what });
+                    }
+                    let far = draft.later.iter().filter_map(|later| later.changed);
+                    let far = far.map(|(shift, _)| shift.saturating_abs()).max().unwrap_or(0);
+                    starts = self.occurrences(&rule, start, length.saturating_add(far));
+                }
                 Err(why) => self.tell(Flaw::Rule { line: draft.line, why }),
             }
         }
-        let moments = starts.into_iter().map(|civil| Moment { civil, ..start.clone() });
-        let excluded: Vec<(bool, i64)> = draft.without.iter().filter_map(key).collect();
-        let excluded: std::collections::BTreeSet<(bool, i64)> = excluded.into_iter().collect();
-        for moment in moments.chain(draft.also.iter().cloned()) {
-            let is_out = key(&moment).is_some_and(|key| excluded.contains(&key));
-            if !is_out && !self.add(&moment, length) {
+        let without: Vec<Moment> =
+            draft.without.iter().map(|moment| moment.clone().by_clock_of(start)).collect();
+        let excluded: BTreeSet<(bool, i64)> = without.iter().filter_map(key).collect();
+        // A day that is left out of times leaves out all that begin on it.
+        let days = without.iter().filter(|moment| moment.is_date && !start.is_date);
+        let days: BTreeSet<_> = days.map(|moment| moment.civil.date()).collect();
+        let of_rule = starts.into_iter().map(|civil| (Moment { civil, ..start.clone() }, None));
+        for (moment, lasts) in of_rule.chain(draft.also.iter().cloned()) {
+            let moment = moment.by_clock_of(start);
+            let is_out = key(&moment).is_some_and(|key| excluded.contains(&key))
+                || days.contains(&moment.civil.date());
+            if is_out {
+                continue;
+            }
+            let Some((moment, length)) = draft.at(moment, lasts.unwrap_or(length)) else {
+                continue;
+            };
+            if !self.add(&moment, length) {
                 return;
             }
         }
     }
 
+    /// Those of a rule that may reach the bounds from so many seconds before or after.
     fn occurrences(&mut self, rule: &Rule, start: &Moment, length: i64) -> Vec<DateTime> {
         // Two days more on either side are more than any clock is off.
         let civil = |at: Timestamp, seconds: i64| {
@@ -309,7 +448,7 @@ impl Reader {
             at.map(|at| TimeZone::UTC.to_datetime(at))
         };
         let from = civil(self.bounds.from, -length - 172_800).unwrap_or(DateTime::MIN);
-        let to = civil(self.bounds.to, 172_800).unwrap_or(DateTime::MAX);
+        let to = civil(self.bounds.to, length + 172_800).unwrap_or(DateTime::MAX);
         let (found, is_whole) = rule.occurrences(start.civil, from, to, &mut self.work);
         if !is_whole && !self.found.flaws.contains(&Flaw::TooLong) {
             self.tell(Flaw::TooLong);
@@ -337,7 +476,7 @@ impl Reader {
         }
         self.found.events.push(match moment.clock {
             Clock::Wall => When::Civil { from: second, to: end },
-            Clock::Utc | Clock::OfZone(_) => {
+            Clock::Utc | Clock::OfZone(_) | Clock::Defined(_) => {
                 When::Instants { from: Timestamp(micros(second)), to: Timestamp(micros(end)) }
             }
         });
@@ -357,18 +496,38 @@ impl Reader {
     }
 }
 
+impl Draft {
+    /// An occurrence as it is after all changes for later ones, and how long it lasts; none where it
+    /// does not take place.
+    fn at(&self, moment: Moment, length: i64) -> Option<(Moment, i64)> {
+        let second = moment.second();
+        let later = self.later.iter().rev().find(|later| second.is_some_and(|s| s > later.since));
+        let Some(later) = later else { return Some((moment, length)) };
+        let (shift, length) = later.changed?;
+        let civil = moment.civil.checked_add(Span::new().try_seconds(shift).ok()?).ok()?;
+        Some((Moment { civil, ..moment }, length))
+    }
+}
+
+fn moment_of(text: &str, clock: &Clock) -> Option<Moment> {
+    let (civil, is_date, is_utc) = property::moment(text)?;
+    let clock = if is_utc { Clock::Utc } else { clock.clone() };
+    let clock = if is_date { Clock::Wall } else { clock };
+    Some(Moment { civil, clock, is_date })
+}
+
+/// How long a span is from a moment on, by its clock.
+fn seconds_of(moment: &Moment, span: Span) -> Option<i64> {
+    let civil = moment.civil.checked_add(span).ok()?;
+    Some(Moment { civil, ..moment.clone() }.second()? - moment.second()?)
+}
+
 /// Seconds from beginning to end; none where the end is the earlier. Without an end, a date is a
 /// day, and a time is a moment.
 fn length_of(draft: &Draft, start: &Moment) -> Option<i64> {
     let seconds = match (&draft.end, draft.length) {
-        (Some(end), _) if end.clock == start.clock && start.clock == Clock::Wall => {
-            end.second()? - start.second()?
-        }
         (Some(end), _) => end.second()? - start.second()?,
-        (None, Some(length)) => {
-            let end = start.civil.checked_add(length).ok()?;
-            Moment { civil: end, ..start.clone() }.second()? - start.second()?
-        }
+        (None, Some(length)) => seconds_of(start, length)?,
         (None, None) if start.is_date => 86_400,
         (None, None) => 0,
     };

@@ -6,7 +6,7 @@
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::{Span, ToSpan};
 
-use super::{Clock, Moment, property};
+use super::{Moment, property};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Freq {
@@ -26,39 +26,53 @@ pub(super) struct Rule {
     count: Option<u64>,
     until: Option<DateTime>,
     months: Vec<i8>,
+    weeks: Vec<i8>,
+    year_days: Vec<i16>,
     month_days: Vec<i8>,
     /// The how-manieth, 0 for each, and the day.
     days: Vec<(i16, Weekday)>,
     hours: Vec<i8>,
     minutes: Vec<i8>,
+    seconds: Vec<i8>,
     positions: Vec<i32>,
     week_start: Weekday,
 }
 
 impl Rule {
-    /// Reads a rule of an event that first begins at `start`.
-    pub(super) fn parse(text: &str, start: &Moment) -> Result<Self, String> {
+    /// Reads a rule of an event that first begins at `start`, and says which of its parts are not
+    /// read: without them it means more, not less.
+    pub(super) fn parse(text: &str, start: &Moment) -> Result<(Self, Vec<String>), String> {
         let mut rule = Self {
             freq: Freq::Daily,
             interval: 1,
             count: None,
             until: None,
             months: Vec::new(),
+            weeks: Vec::new(),
+            year_days: Vec::new(),
             month_days: Vec::new(),
             days: Vec::new(),
             hours: Vec::new(),
             minutes: Vec::new(),
+            seconds: Vec::new(),
             positions: Vec::new(),
             week_start: Weekday::Monday,
         };
-        let mut has_freq = false;
+        let (mut has_freq, mut unread) = (false, Vec::new());
         for part in text.trim().split(';').filter(|part| !part.is_empty()) {
-            let wrong = || format!("`{}` is not understood", super::shown(part));
-            let (name, value) = part.split_once('=').ok_or_else(wrong)?;
-            has_freq |= name.eq_ignore_ascii_case("FREQ");
-            rule.part(&name.to_ascii_uppercase(), value, start).ok_or_else(wrong)?;
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let name = name.trim().to_ascii_uppercase();
+            has_freq |= name == "FREQ";
+            if rule.part(&name, value, start).is_some() {
+                continue;
+            }
+            // Without these, a rule would mean something else altogether.
+            if ["FREQ", "INTERVAL", "COUNT", "UNTIL"].contains(&name.as_str()) {
+                return Err(format!("`{}` is not understood", super::shown(part)));
+            }
+            unread.push(super::shown(part));
         }
-        if has_freq { Ok(rule) } else { Err("the rule has no FREQ".to_owned()) }
+        if has_freq { Ok((rule, unread)) } else { Err("the rule has no FREQ".to_owned()) }
     }
 
     fn part(&mut self, name: &str, value: &str, start: &Moment) -> Option<()> {
@@ -70,9 +84,15 @@ impl Rule {
             "COUNT" => self.count = Some(value.parse().ok()?),
             "UNTIL" => self.until = Some(until(value, start)?),
             "BYMONTH" => self.months = numbers(value, 1..=12)?,
+            "BYWEEKNO" => self.weeks = numbers(value, -53..=53)?,
+            "BYYEARDAY" => self.year_days = numbers(value, -366..=366)?,
             "BYMONTHDAY" => self.month_days = numbers(value, -31..=31)?,
             "BYHOUR" => self.hours = numbers(value, 0..=23)?,
             "BYMINUTE" => self.minutes = numbers(value, 0..=59)?,
+            // A leap second is the one before.
+            "BYSECOND" => {
+                self.seconds = numbers(value, 0..=60)?.into_iter().map(|n: i8| n.min(59)).collect();
+            }
             "BYDAY" => self.days = value.split(',').map(day).collect::<Option<_>>()?,
             "BYSETPOS" => {
                 let positions = value.split(',').map(|n| n.trim().parse().ok());
@@ -168,12 +188,7 @@ impl Rule {
     fn candidates(&self, begin: DateTime, start: DateTime) -> Vec<DateTime> {
         let date = begin.date();
         let dates = match self.freq {
-            Freq::Short(_) => {
-                let is_hour = self.hours.is_empty() || self.hours.contains(&begin.hour());
-                let is_minute = self.minutes.is_empty() || self.minutes.contains(&begin.minute());
-                let is_kept = self.keeps(date) && self.is_day(date) && is_hour && is_minute;
-                return if is_kept { vec![begin] } else { Vec::new() };
-            }
+            Freq::Short(unit) => return self.times_of_unit(begin, unit),
             Freq::Daily => vec![date].into_iter().filter(|&d| self.is_day(d)).collect(),
             Freq::Weekly => {
                 let days = date.series(1.day()).take(7);
@@ -188,6 +203,29 @@ impl Rule {
         };
         let dates = dates.into_iter().filter(|&date| self.keeps(date));
         dates.flat_map(|date| self.times(date, start)).collect()
+    }
+
+    /// The times of an hour, a minute or a second: what is shorter is spread out, what is longer
+    /// decides whether there are any.
+    fn times_of_unit(&self, begin: DateTime, unit: i64) -> Vec<DateTime> {
+        let is_in = |given: &[i8], value: i8| given.is_empty() || given.contains(&value);
+        let is_kept = self.keeps(begin.date())
+            && self.is_day(begin.date())
+            && is_in(&self.hours, begin.hour())
+            && (unit > 60 || is_in(&self.minutes, begin.minute()))
+            && (unit > 1 || is_in(&self.seconds, begin.second()));
+        if !is_kept {
+            return Vec::new();
+        }
+        let or =
+            |given: &[i8], usual: i8| if given.is_empty() { vec![usual] } else { given.to_vec() };
+        let minutes =
+            if unit > 60 { or(&self.minutes, begin.minute()) } else { vec![begin.minute()] };
+        let seconds =
+            if unit > 1 { or(&self.seconds, begin.second()) } else { vec![begin.second()] };
+        let at = |minute: i8, second: i8| begin.date().at(begin.hour(), minute, second, 0);
+        let of = |&minute: &i8| seconds.iter().map(move |&second| at(minute, second));
+        minutes.iter().flat_map(of).collect()
     }
 
     fn days_of_month(&self, first: Date, start: DateTime) -> Vec<Date> {
@@ -209,7 +247,17 @@ impl Rule {
     fn days_of_year(&self, first: Date, start: DateTime) -> Vec<Date> {
         let days = first.days_in_year();
         let year = first.series(1.day()).take(days as usize);
-        let is_usual = self.month_days.is_empty() && self.days.is_empty();
+        if !self.weeks.is_empty() {
+            let is_usual =
+                self.days.is_empty() && self.month_days.is_empty() && self.year_days.is_empty();
+            let usual = start.date().weekday();
+            let is_wanted = |date: &Date| {
+                self.is_week(*date) && self.is_day(*date) && (!is_usual || date.weekday() == usual)
+            };
+            return year.filter(is_wanted).collect();
+        }
+        let is_usual =
+            self.month_days.is_empty() && self.days.is_empty() && self.year_days.is_empty();
         year.filter(|date| {
             let is_month = !self.months.is_empty() || is_usual && date.month() == start.month();
             if is_usual {
@@ -240,21 +288,48 @@ impl Rule {
         self.days.is_empty() || self.days.iter().any(|day| day.1 == date.weekday())
     }
 
-    /// Whether months and days of months allow a date.
+    /// Whether a date is in one of the weeks of its year, of which the first has at least four days in
+    /// it; weeks belong to the year with most of their days.
+    fn is_week(&self, date: Date) -> bool {
+        let number = |date: Date| {
+            let into = i64::from(date.weekday().since(self.week_start));
+            let middle = date.checked_add((3 - into).days()).ok()?;
+            Some((middle.year(), (middle.day_of_year() - 1) / 7 + 1))
+        };
+        let of = || {
+            let (year, n) = number(date)?;
+            let (_, last) = number(Date::new(year, 12, 28).ok()?)?;
+            Some(self.weeks.iter().any(|&w| i16::from(w) == n || i16::from(w) == n - last - 1))
+        };
+        of().unwrap_or(false)
+    }
+
+    /// Whether months, days of months and days of years allow a date.
     fn keeps(&self, date: Date) -> bool {
         let from_end = date.day() - date.days_in_month() - 1;
         let is_day = self.month_days.is_empty()
             || self.month_days.iter().any(|&day| day == date.day() || day == from_end);
-        is_day && (self.months.is_empty() || self.months.contains(&date.month()))
+        let of_year = date.day_of_year();
+        let is_of_year = self.year_days.is_empty()
+            || self
+                .year_days
+                .iter()
+                .any(|&day| day == of_year || day == of_year - date.days_in_year() - 1);
+        is_day && is_of_year && (self.months.is_empty() || self.months.contains(&date.month()))
     }
 
     fn times(&self, date: Date, start: DateTime) -> Vec<DateTime> {
         let or =
             |given: &[i8], usual: i8| if given.is_empty() { vec![usual] } else { given.to_vec() };
-        let minutes = or(&self.minutes, start.minute());
-        let at = |hour: i8, minute: i8| date.at(hour, minute, start.second(), 0);
-        let hours = or(&self.hours, start.hour());
-        hours.iter().flat_map(|&hour| minutes.iter().map(move |&minute| at(hour, minute))).collect()
+        let (minutes, seconds) =
+            (or(&self.minutes, start.minute()), or(&self.seconds, start.second()));
+        let mut times = Vec::new();
+        for hour in or(&self.hours, start.hour()) {
+            for &minute in &minutes {
+                times.extend(seconds.iter().map(|&second| date.at(hour, minute, second, 0)));
+            }
+        }
+        times
     }
 
     fn chosen(&self, candidates: Vec<DateTime>) -> Vec<DateTime> {
@@ -287,17 +362,18 @@ fn until(text: &str, start: &Moment) -> Option<DateTime> {
         return Some(civil.date().at(23, 59, 59, 0));
     }
     match &start.clock {
-        Clock::OfZone(zone) if is_utc => {
-            Some(zone.to_datetime(jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?))
-        }
+        clock if is_utc => clock.civil(jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?),
         _ => Some(civil),
     }
 }
 
 /// Whole numbers between commas, ascending.
-fn numbers(text: &str, range: std::ops::RangeInclusive<i8>) -> Option<Vec<i8>> {
+fn numbers<T: std::str::FromStr + Ord>(
+    text: &str,
+    range: std::ops::RangeInclusive<T>,
+) -> Option<Vec<T>> {
     let number = |part: &str| part.trim().parse().ok().filter(|n| range.contains(n));
-    let mut numbers: Vec<i8> = text.split(',').map(number).collect::<Option<_>>()?;
+    let mut numbers: Vec<T> = text.split(',').map(number).collect::<Option<_>>()?;
     numbers.sort_unstable();
     numbers.dedup();
     Some(numbers)

@@ -17,11 +17,14 @@ const WORK: usize = 100_000;
 /// The most observances of a definition.
 const OBSERVANCES: usize = 1_000;
 
-/// A clock: when it changes, in seconds since 1970, from how many seconds east of UTC to how many.
+/// A clock: when it changes, since 1970, from how far east of UTC to how far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Definition {
-    changes: Vec<(i64, i32, i32)>,
+    changes: Vec<Change>,
 }
+
+/// When, from what offset, to what offset; all in seconds.
+type Change = (i64, i32, i32);
 
 /// A stretch of time with one offset, as it is written.
 #[derive(Clone, Debug, Default)]
@@ -38,19 +41,18 @@ impl Definition {
     /// comes twice is the earlier.
     pub(super) fn second(&self, civil: DateTime) -> Option<i64> {
         let wall = TimeZone::UTC.to_timestamp(civil).ok()?.as_second();
-        let is_past =
-            |change: &&(i64, i32, i32)| wall >= change.0 + i64::from(change.1.max(change.2));
+        let is_past = |change: &&Change| wall >= change.0 + i64::from(change.1.max(change.2));
         Some(wall - i64::from(self.offset(self.changes.iter().rev().find(is_past))))
     }
 
     /// What it shows at an instant.
     pub(super) fn civil(&self, at: jiff::Timestamp) -> Option<DateTime> {
-        let is_past = |change: &&(i64, i32, i32)| at.as_second() >= change.0;
+        let is_past = |change: &&Change| at.as_second() >= change.0;
         let offset = self.offset(self.changes.iter().rev().find(is_past));
         Some(Offset::from_seconds(offset).ok()?.to_datetime(at))
     }
 
-    fn offset(&self, last: Option<&(i64, i32, i32)>) -> i32 {
+    fn offset(&self, last: Option<&Change>) -> i32 {
         let before = self.changes.first().map_or(0, |first| first.1);
         last.map_or(before, |change| change.2)
     }
@@ -133,7 +135,7 @@ impl Observance {
     }
 
     /// None where something is missing without which there is no change.
-    fn changes(&self, to: DateTime, work: &mut usize) -> Option<(Vec<(i64, i32, i32)>, bool)> {
+    fn changes(&self, to: DateTime, work: &mut usize) -> Option<(Vec<Change>, bool)> {
         let (start, from, after) = (self.start?, self.from?, self.to?);
         let zone = TimeZone::fixed(Offset::from_seconds(from).ok()?);
         let (mut starts, mut is_whole) = (vec![start], true);
