@@ -102,8 +102,13 @@ impl Measure {
     pub fn bounds(&self) -> (f64, f64) {
         match self {
             Self::Up | Self::Cpu => (0.0, 1.0),
-            Self::Named(_) | Self::Price => (f64::NEG_INFINITY, f64::INFINITY),
-            _ => (0.0, f64::INFINITY),
+            Self::Named(_) => (f64::NEG_INFINITY, f64::INFINITY),
+            Self::Price => (-1e12, 1e12),
+            // More than any machine has: an exabyte, a petabyte a second, thirty years.
+            Self::Memory | Self::Disk | Self::MemoryCapacity => (0.0, 1e18),
+            Self::NetworkIn | Self::NetworkOut | Self::NetworkCapacity => (0.0, 1e15),
+            Self::DiskRead | Self::DiskWrite => (0.0, 1e15),
+            Self::Wait | Self::Count => (0.0, 1e9),
         }
     }
 
@@ -259,29 +264,49 @@ pub enum Flaw {
 
 impl std::fmt::Display for Flaw {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NotANumber { count } => write!(f, "{count} values are no numbers; left out"),
+        let either = |count: usize, one: &str, several: &str| match count {
+            1 => format!("1 {one}"),
+            n => format!("{n} {several}"),
+        };
+        let text = match *self {
+            Self::NotANumber { count } => {
+                either(count, "value is no number", "values are no numbers") + "; left out"
+            }
             Self::OutOfRange { count } => {
-                write!(f, "{count} values are impossible for this measure; left out")
+                either(count, "value is", "values are") + " impossible for this measure; left out"
             }
-            Self::BadTime { count } => write!(f, "{count} times are impossible; left out"),
-            Self::OutOfOrder { count } => write!(f, "{count} samples came late; put in order"),
-            Self::ClockJump { count } => write!(f, "the clock was set back {count} times"),
-            Self::Duplicates { count } => write!(f, "{count} samples are there twice"),
+            Self::BadTime { count } => {
+                either(count, "time is", "times are")
+                    + " impossible (before 1970, in the future, or far off the others); left out"
+            }
+            Self::OutOfOrder { count } => {
+                either(count, "sample", "samples") + " came late; put in order"
+            }
+            Self::ClockJump { count } => {
+                format!("the clock was set back {}", either(count, "time", "times"))
+            }
+            Self::Duplicates { count } => {
+                either(count, "sample is", "samples are") + " there twice"
+            }
             Self::Conflicts { count } => {
-                write!(f, "{count} moments have several values; the last ones count")
+                either(count, "moment has", "moments have")
+                    + " several values; what came last counts"
             }
-            Self::CounterReset { count } => write!(f, "the counter began anew {count} times"),
-            Self::UnitChanged { factor, .. } => {
-                write!(f, "values changed by a factor of {factor}, as if the unit did; ")?;
-                f.write_str("what was before is left out")
+            Self::CounterReset { count } => {
+                format!("the counter began anew {}", either(count, "time", "times"))
             }
+            Self::UnitChanged { factor, .. } => format!(
+                "values changed by a factor of {factor}, as if the unit did; \
+                 what was before is left out"
+            ),
             Self::TooLong { count } => {
-                write!(f, "it spans too long a time; {count} samples left out")
+                let samples = either(count, "sample", "samples");
+                format!("it spans too long a time; {samples} left out")
             }
-            Self::Constant => f.write_str("every value is the same"),
-            Self::Gaps { percent } => write!(f, "{percent} % of the steps are missing"),
-        }
+            Self::Constant => "every value is the same".to_owned(),
+            Self::Gaps { percent } => format!("{percent} % of the steps are missing"),
+        };
+        f.write_str(&text)
     }
 }
 
@@ -350,6 +375,15 @@ mod tests {
         for wrong in ["", "Cpu", "1x", "a b", "ä", &"x".repeat(65)] {
             assert_eq!(wrong.parse::<Measure>(), Err(NotAMeasure));
         }
+    }
+
+    #[test]
+    fn flaws_are_told_as_people_count() {
+        let told = |flaw: Flaw| flaw.to_string();
+        assert_eq!(told(Flaw::NotANumber { count: 1 }), "1 value is no number; left out");
+        assert_eq!(told(Flaw::Duplicates { count: 2 }), "2 samples are there twice");
+        assert_eq!(told(Flaw::ClockJump { count: 1 }), "the clock was set back 1 time");
+        assert!(told(Flaw::BadTime { count: 1 }).starts_with("1 time is impossible"));
     }
 
     #[test]

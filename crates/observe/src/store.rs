@@ -59,6 +59,9 @@ pub fn tidied(incoming: Incoming, latest: Timestamp) -> Tidied {
     samples.retain(|sample| sample.at <= latest);
     let count = before - samples.len();
     flaws.extend((count > 0).then_some(Flaw::BadTime { count }));
+    let (min, max) = measure.bounds();
+    // A total is never negative either, and may be more than any rate.
+    let negative = tidy::bound(&mut samples, min, f64::INFINITY);
     let was_counter = match kind {
         Kind::Guessed => measure.may_be_counter() && counter::is_counter(&samples),
         Kind::Counter => true,
@@ -69,8 +72,7 @@ pub fn tidied(incoming: Incoming, latest: Timestamp) -> Tidied {
         flaws.extend((count > 0).then_some(Flaw::CounterReset { count }));
         samples = counter::rates(&samples);
     }
-    let (min, max) = measure.bounds();
-    flaws.extend(tidy::bound(&mut samples, min, max));
+    flaws.extend(both(negative, tidy::bound(&mut samples, min, max)));
     // A total that never moved looks like this; so does a rate that is none.
     let is_constant = samples.windows(2).all(|pair| pair[0].value.eq(&pair[1].value));
     let is_doubtful = is_constant && samples.len() > 1 && samples[0].value > 0.0;
@@ -92,6 +94,16 @@ pub fn tidied(incoming: Incoming, latest: Timestamp) -> Tidied {
     let asked = kept(asked);
     let measured = Measured { zone, measure, unit, source, fold, asked, points };
     Tidied { measured, was_counter, flaws }
+}
+
+/// What was out of range before and after, told once.
+fn both(before: Option<Flaw>, after: Option<Flaw>) -> Option<Flaw> {
+    match (before, after) {
+        (Some(Flaw::OutOfRange { count }), Some(Flaw::OutOfRange { count: more })) => {
+            Some(Flaw::OutOfRange { count: count + more })
+        }
+        (before, after) => before.or(after),
+    }
 }
 
 fn fold(measure: &Measure) -> Fold {
@@ -210,6 +222,17 @@ mod tests {
         let told = tidied(incoming("eaten", &[0.0, 60.0], Kind::Counter), LATEST);
         assert_eq!(told.measured.unit, "apples/s");
         assert_eq!(told.measured.points[0].1.to_bits(), 1.0_f64.to_bits());
+    }
+
+    #[test]
+    fn a_counter_that_was_negative_for_a_while_is_one_and_what_no_machine_has_is_left_out() {
+        let totals: Vec<f64> = (0..60).map(|i| f64::from(i) * 120.0 - 600.0).collect();
+        let odd = tidied(incoming("network_in", &totals, Kind::Guessed), LATEST);
+        assert!(odd.was_counter && odd.measured.points.iter().all(|point| point.1 == 2.0));
+        assert_eq!(odd.flaws, [Flaw::OutOfRange { count: 5 }]);
+        let huge = tidied(incoming("memory", &[5e9, 1e308, -1.0, 6e9], Kind::Guessed), LATEST);
+        assert_eq!(huge.measured.points.len(), 2);
+        assert_eq!(huge.flaws, [Flaw::OutOfRange { count: 2 }]);
     }
 
     #[test]

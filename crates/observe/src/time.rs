@@ -29,6 +29,8 @@ pub fn parse(text: &str) -> Result<Timestamp, NotATime> {
     if let Ok(instant) = text.parse::<Instant>() {
         return Ok(Timestamp(instant.as_microsecond()));
     }
+    // As some programs write what has no offset.
+    let text = [" UTC", " GMT"].iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text);
     let civil = match text.parse::<DateTime>() {
         Ok(civil) => civil,
         Err(_) => text
@@ -84,6 +86,8 @@ mod tests {
             "2014-02-14 12:10:00",
             "2014-02-14T12:10:00Z",
             "2014-02-14T13:10:00+01:00",
+            "2014-02-14 12:10:00 UTC",
+            "2014-02-14 12:10:00+00:00",
             "1392379800",
             "1392379800.0",
             "1392379800000",

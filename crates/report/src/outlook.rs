@@ -12,6 +12,7 @@ mod text;
 use forecast::availability::Availability;
 use forecast::paths::Paths;
 
+pub use fan::figure;
 pub use reliability::{Diagram, reliability};
 pub use svg::svg;
 pub use text::{card, text};

@@ -41,8 +41,8 @@ pub(crate) fn observe(args: &Observe, screen: Screen) -> Result<Code, Failure> {
     if args.once {
         let measured = sampler::sample_once(&mut history, &zones, project.root(), ONCE);
         for (measure, sample) in measured.map_err(|error| Failure::of(Code::Machine, &error))? {
-            let (value, unit) = (sample.value, measure.unit());
-            screen.print(&format!("{:<12} {value:>16.3} {unit}\n", measure.to_string()))?;
+            let value = history::value(sample.value, measure.unit());
+            screen.print(&format!("{:<17} {value:>12}\n", measure.to_string()))?;
         }
         return Ok(Code::Succeeded);
     }

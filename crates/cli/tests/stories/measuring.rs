@@ -114,8 +114,8 @@ fn bad_values_are_warnings_and_values_that_are_all_bad_are_a_mistake() {
     ]);
     let words = ["history", "import", "odd.csv", "--zone", "z", "--measure", "cpu"];
     let told = stage.foreshard(&words).ends(0).prints("z cpu: 3 new samples");
-    let told = told.says("warning: z cpu: 1 values are no numbers; left out");
-    told.says("1 samples are there twice").says("several values").says("put in order");
+    let told = told.says("warning: z cpu: 1 value is no number; left out");
+    told.says("1 sample is there twice").says("several values").says("put in order");
     let percent = ["history", "import", "percent.csv", "--zone", "z", "--measure", "cpu"];
     let told = stage.foreshard(&percent).ends(2).says("nothing of z cpu can be used");
     told.says("say --unit percent");

@@ -30,6 +30,9 @@ pub(super) fn read(text: &str, rows: &mut Rows<'_>) {
     let is_content = |(_, line): &(usize, &str)| !line.trim().is_empty() && !line.starts_with('#');
     let mut lines = text.lines().enumerate().map(|(i, line)| (i + 1, line)).filter(is_content);
     let Some((first, heading)) = lines.next() else { return };
+    if let Some((what, instead)) = other_form(text, heading) {
+        return rows.mistake(first, what, instead);
+    }
     let headings = cells(heading);
     let is_heading = headings.iter().any(|cell| cell.parse::<f64>().is_err());
     let is_row = headings.len() == 2 && crate::time::parse(&headings[0]).is_ok();
@@ -53,6 +56,29 @@ pub(super) fn read(text: &str, rows: &mut Rows<'_>) {
         }
         row(&roles, line, i, &cells(text), rows);
     }
+}
+
+/// What a file is that is not one of these, where it can be told, and what to write instead.
+fn other_form(text: &str, heading: &str) -> Option<(&'static str, &'static str)> {
+    if heading.trim_start().starts_with('[') {
+        return Some(("a list in JSON", "write an object to a line, as `jq -c '.[]'` does"));
+    }
+    if heading.contains('\r') && !text.contains('\n') {
+        return Some((
+            "lines end as on old Macs",
+            "end them with line feeds, as `tr '\\r' '\\n'` does",
+        ));
+    }
+    if heading.contains(',') {
+        return None;
+    }
+    let semicolon =
+        ("cells are separated by semicolons", "separate them by commas, and write 0.5, not 0,5");
+    let tab = ("cells are separated by tabs", "separate them by commas, as `tr '\\t' ,` does");
+    [(';', semicolon), ('\t', tab)]
+        .into_iter()
+        .find(|(c, _)| heading.contains(*c))
+        .map(|(_, of)| of)
 }
 
 /// What the columns hold; none where the headings do not say it.
@@ -176,16 +202,24 @@ fn row(roles: &[Role], line: usize, i: usize, cells: &[String], rows: &mut Rows<
 
 /// The value of a cell; none where it is not known, or a mistake.
 fn value_of(text: &str, line: usize, rows: &mut Rows<'_>) -> Option<f64> {
-    if matches!(text, "" | "null" | "NA" | "-") {
+    // Most cells are numbers, and are looked at no further.
+    let value = text.parse().ok().or_else(|| truth(text));
+    let nothing = ["", "-", "null", "NA", "N/A", "None"];
+    if value.is_none() && nothing.iter().any(|word| text.eq_ignore_ascii_case(word)) {
         return None;
     }
-    let value = text.parse().ok();
     if value.is_none() {
         let shown: String = text.chars().take(40).collect();
         let instead = "write a number, or nothing where it is not known";
         rows.mistake(line, format!("`{shown}` is no number"), instead);
     }
     value
+}
+
+/// Of what is up, some write `true` and `false`.
+fn truth(text: &str) -> Option<f64> {
+    let is = |word: &str| text.eq_ignore_ascii_case(word);
+    if is("true") { Some(1.0) } else { is("false").then_some(0.0) }
 }
 
 /// The cells of a line.

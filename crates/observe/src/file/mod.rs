@@ -393,6 +393,25 @@ mod tests {
     }
 
     #[test]
+    fn other_forms_are_named_and_other_words_for_what_is_not_known_are_read() {
+        let north = reading("z", "up");
+        for (text, what) in [
+            ("time;value\n2026-01-01;0,5\n", "1: cells are separated by semicolons; separate"),
+            ("time\tvalue\n2026-01-01\t0.5\n", "1: cells are separated by tabs; separate"),
+            ("time,value\r2026-01-01,1\r", "1: lines end as on old Macs; end them"),
+            ("[{\"time\": 1, \"value\": 2}]", "1: a list in JSON; write an object to a line"),
+        ] {
+            let told = told(text, &north);
+            assert!(told.len() == 1 && told[0].starts_with(what), "{told:?}");
+        }
+        let words =
+            "time,value\n2026-01-01,true\n2026-01-02,N/A\n2026-01-03,None\n2026-01-04,False\n";
+        let found = read(words, "f", &north).unwrap();
+        let values: Vec<f64> = found[0].recording.samples.iter().map(|s| s.value).collect();
+        assert_eq!(values, [1.0, 0.0]);
+    }
+
+    #[test]
     fn nothing_at_all_is_a_mistake() {
         assert_eq!(told("", &reading("z", "cpu")).len(), 1);
         assert_eq!(told("time,value\n", &reading("z", "cpu")).len(), 1);

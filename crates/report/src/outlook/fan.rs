@@ -139,7 +139,8 @@ pub(super) fn subject(free: &Free) -> String {
 }
 
 /// An amount in its unit, in three figures or so; of instances, how many.
-pub(super) fn figure(value: f64, unit: &str) -> String {
+#[must_use]
+pub fn figure(value: f64, unit: &str) -> String {
     if unit == INSTANCES {
         return format!("{value:.0}");
     }

@@ -5,6 +5,8 @@ mod import;
 mod plot;
 mod show;
 
+pub(crate) use plot::value;
+
 use journal::history::History;
 use journal::history::series::{Forget, Summary};
 use report::quantity::plural;

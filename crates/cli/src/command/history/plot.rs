@@ -4,9 +4,10 @@
 use forecast::recording::Sample;
 use journal::history::series::Summary;
 use observe::time;
+use report::outlook;
 use report::printable::printable;
 use report::quantity::{count, plural};
-use spec::{Bytes, Timestamp};
+use spec::Timestamp;
 
 use super::show::minute;
 use crate::screen::{Screen, Tone};
@@ -83,10 +84,10 @@ fn unit(series: &Summary) -> String {
     if series.unit.is_empty() { "no unit".to_owned() } else { printable(&series.unit).into_owned() }
 }
 
-fn value(value: f64, unit: &str) -> String {
+/// A value as people read it.
+pub(crate) fn value(value: f64, unit: &str) -> String {
     match unit {
-        "B" if value >= 0.0 => Bytes(value as u64).to_string(),
-        "B/s" if value >= 0.0 => format!("{}/s", Bytes(value as u64)),
+        "B" | "B/s" => outlook::figure(value, unit),
         "share" => format!("{:.0} %", value * 100.0),
         _ if value.abs() >= 1e5 && value.abs() < 1e15 => count(value.abs() as usize),
         _ => format!("{value:.3}"),

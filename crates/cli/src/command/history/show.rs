@@ -86,7 +86,7 @@ fn value(history: &mut History, series: Summary) -> Result<Value, Failure> {
 
 fn table(values: &[Value], screen: Screen) -> String {
     let head = format!(
-        "{:<20} {:<14} {:<9} {:>10} {:<16} {:<16} {:>7} {:>5}  {}",
+        "{:<20} {:<16} {:<9} {:>10} {:<16} {:<16} {:>7} {:>5}  {}",
         "ZONE", "MEASURE", "UNIT", "SAMPLES", "FROM (UTC)", "TO (UTC)", "STEP", "GAPS", "SOURCE"
     );
     let mut text = screen.datum(Tone::Faint, &head) + "\n";
@@ -94,9 +94,9 @@ fn table(values: &[Value], screen: Screen) -> String {
         let step = Duration::from_secs_f64(value.step_seconds);
         let n = usize::try_from(value.samples).unwrap_or(usize::MAX);
         text += &format!(
-            "{:<20} {:<14} {:<9} {:>10} {:<16} {:<16} {:>7} {:>5}  {}\n",
+            "{:<20} {:<16} {:<9} {:>10} {:<16} {:<16} {:>7} {:>5}  {}\n",
             clipped(&value.zone, 20),
-            clipped(&value.measure, 14),
+            clipped(&value.measure, 16),
             clipped(&value.unit, 9),
             count(n),
             minute(&value.first),
