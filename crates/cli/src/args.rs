@@ -5,12 +5,16 @@
 
 mod asking;
 mod demand;
+mod forecast_from;
+mod forecast_paths;
 mod forecast_show;
 mod history;
 mod simulate;
 
 pub(crate) use asking::{Clean, Diff, Export, Logs, Report, Runs, Status, Why};
 pub(crate) use demand::{Demand, DemandCommand, DemandImport, DemandShow};
+pub(crate) use forecast_from::ForecastFrom;
+pub(crate) use forecast_paths::ForecastPaths;
 pub(crate) use forecast_show::ForecastShow;
 pub(crate) use history::{
     History, HistoryCommand, HistoryExport, HistoryFormat, HistoryImport, HistoryPrune,
@@ -404,6 +408,8 @@ pub(crate) struct Forecast {
 pub(crate) enum ForecastCommand {
     /// Say what will be free, where, with what probability, for how long
     Show(ForecastShow),
+    /// Draw joint futures of all zones: which go together, how many there will be, what will be free
+    Paths(ForecastPaths),
     /// Replay recorded availability and say how good forecasts of it would have been
     Backtest(ForecastBacktest),
 }

@@ -5,6 +5,7 @@
 
 mod chart;
 mod fan;
+mod futures;
 mod reliability;
 mod svg;
 mod text;
@@ -13,6 +14,7 @@ use forecast::availability::Availability;
 use forecast::paths::Paths;
 
 pub use fan::figure;
+pub use futures::{Futures, futures};
 pub use reliability::{Diagram, reliability};
 pub use svg::svg;
 pub use text::{card, text};

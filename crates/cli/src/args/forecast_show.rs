@@ -6,7 +6,7 @@ use clap::Args;
 use forecast::wait::Asked;
 use spec::{Bytes, Duration};
 
-use super::ProjectChoice;
+use super::ForecastFrom;
 
 /// `forecast show`.
 #[derive(Args, Debug)]
@@ -24,24 +24,11 @@ Examples:
 which is up now is so all the time until then. The models, what they learned from and how good they
 have been stand below; `forecast backtest` says more.")]
 pub(crate) struct ForecastShow {
-    /// A folder of traces, or one with such folders below it; default: the history of the project
-    #[arg(value_name = "ROOT")]
-    pub(crate) root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) from: ForecastFrom,
     /// Show only this zone; it still learns from the others. Can be given several times
     #[arg(long, value_name = "ZONE")]
     pub(crate) zone: Vec<String>,
-    /// How far ahead, from 5min to 24h
-    #[arg(long, value_name = "SPAN", default_value = "24h")]
-    pub(crate) horizon: Duration,
-    /// Forecast from here: a moment, or for traces the time since they begin; what came later stays unknown
-    #[arg(long, value_name = "TIME")]
-    pub(crate) at: Option<String>,
-    /// A site file: its calendars, feeds and time zones are known ahead, too, and so are runs that recur
-    #[arg(long, value_name = "FILE", conflicts_with = "root")]
-    pub(crate) site: Option<PathBuf>,
-    /// Leave out an input: clock, runs, or a calendar or feed by its name. Can be given several times
-    #[arg(long, value_name = "INPUT", requires = "site")]
-    pub(crate) without: Vec<String>,
     /// How long it takes from asking to running is told for so many cpus; default: for any request
     #[arg(long, value_name = "N", conflicts_with = "root", value_parser = cpus)]
     pub(crate) cpus: Option<f64>,
@@ -51,14 +38,9 @@ pub(crate) struct ForecastShow {
     /// The same for so long a time of use
     #[arg(long, value_name = "SPAN", conflicts_with = "root")]
     pub(crate) walltime: Option<Duration>,
-    /// The seed of the joint futures
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) seed: u64,
     /// Write charts to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) project: ProjectChoice,
     /// Print it as JSON
     #[arg(long)]
     pub(crate) json: bool,

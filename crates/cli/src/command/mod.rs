@@ -65,6 +65,7 @@ pub(crate) fn run(command: Command, screen: Screen) -> Result<Code, Failure> {
         },
         Command::Forecast(args) => match args.command {
             ForecastCommand::Backtest(args) => forecast::backtest(&args, screen),
+            ForecastCommand::Paths(args) => forecast::paths(&args, screen),
             ForecastCommand::Show(args) => forecast::show(&args, screen),
         },
         Command::Demand(args) => match args.command {

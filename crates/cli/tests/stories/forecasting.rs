@@ -405,3 +405,49 @@ fn larger_requests_wait_longer_where_the_history_of_a_queue_says_so() {
     told.says("odd.csv:2: `many` is no number of cpus")
         .says("odd.csv:3: `-1` is no number of cpus");
 }
+
+#[test]
+fn joint_futures_are_drawn_from_traces_in_short_and_line_by_line_the_same_twice() {
+    let stage = Stage::with(&[]);
+    stage.write("traces/spot/north-1a.json", &trace(1));
+    stage.write("traces/spot/north-1b.json", &trace(2));
+    let words = ["forecast", "paths", "traces", "-n", "300"];
+    let told = stage.foreshard(&words).ends(0).prints("spot: 300 joint futures of 2 zones");
+    told.prints("up and down together").prints("1 of 2").prints("any of them up");
+    let words = [&words[..], &["--horizon", "6h", "--json"]].concat();
+    let told = stage.foreshard(&words).ends(0).out;
+    let lines: Vec<serde_json::Value> =
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines.len(), &lines[0]["paths"]), (1 + 300 * 2, &300.into()));
+    for line in &lines[1..] {
+        let runs = line["runs"].as_array().unwrap();
+        // Steps from now to the end of the horizon, without a gap.
+        assert_eq!((&runs[0]["from"], &runs[runs.len() - 1]["to"]), (&0.into(), &73.into()));
+        assert!(runs.windows(2).all(|two| two[0]["to"] == two[1]["from"]));
+    }
+    assert_eq!(stage.foreshard(&words).ends(0).out, told);
+    let other = stage.foreshard(&[&words[..], &["--seed", "2"]].concat()).ends(0).out;
+    assert_ne!(other, told);
+    stage.foreshard(&["forecast", "paths", "traces", "-n", "0"]).ends(2).says("1..=100000");
+    stage.foreshard(&["forecast", "paths"]).ends(2).says("nothing was measured yet");
+}
+
+#[test]
+fn joint_futures_of_what_was_measured_have_amounts_as_long_as_a_zone_is_up() {
+    let stage = Stage::with(&[("measured.csv", &measured())]);
+    stage.foreshard(&["history", "import", "measured.csv"]).ends(0);
+    stage.foreshard(&["forecast", "paths"]).ends(0).prints("cpu free in all zones that are up");
+    let told = stage.foreshard(&["forecast", "paths", "-n", "50", "--json"]).ends(0).out;
+    let lines: Vec<serde_json::Value> =
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["zones"][0]["amounts"][0]["measure"], "cpu");
+    let runs = lines[1..].iter().flat_map(|line| line["runs"].as_array().unwrap());
+    let mut seen = [0; 2];
+    for run in runs {
+        let is_up = run["is_up"].as_bool().unwrap();
+        seen[usize::from(is_up)] += 1;
+        assert_eq!(run["amounts"].is_array(), is_up, "{run}");
+        assert!(!is_up || (0.0..=1.0).contains(&run["amounts"][0].as_f64().unwrap()), "{run}");
+    }
+    assert!(seen[0] > 0 && seen[1] > 0, "{seen:?}");
+}

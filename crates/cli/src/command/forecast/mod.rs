@@ -5,9 +5,11 @@ mod backtest;
 mod counts;
 mod each;
 mod inputs;
+mod paths;
 mod scores;
 mod show;
 mod source;
 
 pub(crate) use backtest::backtest;
+pub(crate) use paths::paths;
 pub(crate) use show::show;

@@ -1,9 +1,8 @@
 //! `foreshard forecast show`: what will be free, as a table, as pictures and as JSON.
 
-use forecast::{Availability, Covariates, Horizon, Learning, Material, ResourcePredictor};
+use forecast::{Availability, Covariates, Horizon, Material, ResourcePredictor};
 use report::outlook::{self, Outlook, Past, Together};
 use report::text::Style;
-use spec::Duration;
 
 use super::source;
 use crate::args::ForecastShow;
@@ -19,22 +18,17 @@ const FUTURES: usize = 4000;
 /// # Errors
 /// There is no past, it cannot be read, or a file cannot be written.
 pub(crate) fn show(args: &ForecastShow, screen: Screen) -> Result<Code, Failure> {
-    let horizon = horizon(args.horizon)?;
+    let horizon = source::horizon(args.from.horizon)?;
     let mut outlooks = Vec::new();
-    for (name, mut material) in source::read(args)? {
-        if let Some(path) = &args.site {
-            let site = source::Site { path, project: &args.project, without: &args.without };
-            source::know_ahead(site, &mut material, horizon.minutes, screen)?;
-        }
-        let predictor = ResourcePredictor::learn(material, Learning::default().in_haste());
+    for (name, predictor) in source::learned(&args.from, horizon, screen)? {
         outlooks.push(outlook(name, &predictor, horizon, args)?);
     }
     if outlooks.iter().all(|outlook| outlook.availability.zones.is_empty()) {
         return Err(Failure::invalid(format!("there is no zone {}", args.zone.join(", "))));
     }
     outlooks.retain(|outlook| !outlook.availability.zones.is_empty());
-    if args.root.is_none() {
-        source::remember(args, &outlooks[0].availability)?;
+    if args.from.root.is_none() {
+        source::remember(&args.from.project, &outlooks[0].availability)?;
     }
     if let Some(path) = &args.svg {
         let text = outlook::svg(&outlooks);
@@ -52,16 +46,6 @@ pub(crate) fn show(args: &ForecastShow, screen: Screen) -> Result<Code, Failure>
         .map(|one| outlook::text(one, style) + &outlook::card(&one.availability.model, style));
     screen.print(&texts.collect::<Vec<_>>().join("\n"))?;
     Ok(Code::Succeeded)
-}
-
-fn horizon(span: Duration) -> Result<Horizon, Failure> {
-    let minutes = (span.as_secs_f64() / 60.0).ceil();
-    if !(5.0..=1440.0).contains(&minutes) {
-        return Err(Failure::invalid("--horizon must be from 5min to 24h")
-            .hint("forecasts are learned up to a day ahead; beyond it there is little to know"));
-    }
-    let minutes = (minutes as u32).next_multiple_of(Horizon::default().step_minutes);
-    Ok(Horizon { minutes, ..Horizon::default() })
 }
 
 fn outlook(
@@ -82,7 +66,7 @@ fn outlook(
     let together = predictor
         .joint(horizon)
         .filter(|_| availability.zones.len() > 1)
-        .map(|joint| Together::of(&joint.paths(FUTURES, args.seed), &pasts));
+        .map(|joint| Together::of(&joint.paths(FUTURES, args.from.seed), &pasts));
     let is_wanted: Vec<bool> = availability
         .zones
         .iter()

@@ -5,7 +5,7 @@ use std::path::Path;
 use forecast::calendar::Axis;
 use forecast::covariates;
 use forecast::recording::Measure;
-use forecast::{Availability, Covariates, Material};
+use forecast::{Availability, Covariates, Horizon, Learning, Material, ResourcePredictor};
 use journal::history::History;
 use observe::feed::Limits;
 use observe::{ahead, past, time};
@@ -13,7 +13,7 @@ use runner::run_dir::Project;
 use spec::{Duration, Timestamp};
 
 use super::backtest;
-use crate::args::{ForecastShow, ProjectChoice};
+use crate::args::{ForecastFrom, ProjectChoice};
 use crate::exit_code::Code;
 use crate::failure::Failure;
 use crate::screen::{Screen, Tone};
@@ -24,16 +24,47 @@ const RUNS: usize = 500;
 /// The latest forecast, below the project's state.
 const LATEST: &str = "forecast.json";
 
-/// Every group of zones with its name.
+/// Every group of zones with its name, and what was learned of it.
 ///
 /// # Errors
-/// There is none, or it cannot be read.
-pub(super) fn read(args: &ForecastShow) -> Result<Vec<(String, Material)>, Failure> {
-    match &args.root {
-        Some(root) => traces(root, args.at.as_deref()),
+/// There is none, it cannot be read, or the site file cannot.
+pub(super) fn learned(
+    from: &ForecastFrom,
+    horizon: Horizon,
+    screen: Screen,
+) -> Result<Vec<(String, ResourcePredictor)>, Failure> {
+    let mut groups = Vec::new();
+    for (name, mut material) in read(from)? {
+        if let Some(path) = &from.site {
+            let site = Site { path, project: &from.project, without: &from.without };
+            know_ahead(site, &mut material, horizon.minutes, screen)?;
+        }
+        let predictor = ResourcePredictor::learn(material, Learning::default().in_haste());
+        groups.push((name, predictor));
+    }
+    Ok(groups)
+}
+
+/// How far ahead a forecast is asked for.
+///
+/// # Errors
+/// It is nothing, or more than is learned.
+pub(super) fn horizon(span: Duration) -> Result<Horizon, Failure> {
+    let minutes = (span.as_secs_f64() / 60.0).ceil();
+    if !(5.0..=1440.0).contains(&minutes) {
+        return Err(Failure::invalid("--horizon must be from 5min to 24h")
+            .hint("forecasts are learned up to a day ahead; beyond it there is little to know"));
+    }
+    let minutes = (minutes as u32).next_multiple_of(Horizon::default().step_minutes);
+    Ok(Horizon { minutes, ..Horizon::default() })
+}
+
+fn read(from: &ForecastFrom) -> Result<Vec<(String, Material)>, Failure> {
+    match &from.root {
+        Some(root) => traces(root, from.at.as_deref()),
         None => {
-            let project = past_run::home(&args.project)?;
-            Ok(vec![(name(&project), measured(&project, args.at.as_deref())?)])
+            let project = past_run::home(&from.project)?;
+            Ok(vec![(name(&project), measured(&project, from.at.as_deref())?)])
         }
     }
 }
@@ -56,8 +87,8 @@ fn name(project: &Project) -> String {
 ///
 /// # Errors
 /// It cannot be written.
-pub(super) fn remember(args: &ForecastShow, made: &Availability) -> Result<(), Failure> {
-    let path = past_run::home(&args.project)?.state().join(LATEST);
+pub(super) fn remember(choice: &ProjectChoice, made: &Availability) -> Result<(), Failure> {
+    let path = past_run::home(choice)?.state().join(LATEST);
     let text = serde_json::to_string(made).expect("plain values serialize");
     let new = path.with_extension("json.new");
     let write = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &path));
