@@ -8,8 +8,8 @@ use super::ForecastFrom;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  foreshard forecast paths traces                 which zones go together, how many there will be at once
-  foreshard forecast paths --site site.yaml       what was measured of this project's zones, and what follows
+  foreshard forecast paths traces                 of every folder of traces below, in short
+  foreshard forecast paths --site site.yaml       of what was measured of this project's zones
   foreshard forecast paths traces -n 200 --json   200 futures, a line for each future and zone
   foreshard forecast paths traces --seed 2        others
 
