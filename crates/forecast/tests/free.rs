@@ -149,6 +149,33 @@ fn intervals_of_a_level_that_jumped_hold_again_within_a_day_and_do_not_run_away(
 }
 
 #[test]
+fn one_spike_does_not_tell_for_days_whom_to_believe() {
+    // Levels that hold for half a day: the last value is right. The spike hits it twice, when it comes
+    // and when it has gone, and what holds to the past only once.
+    let said = |spike: f64| {
+        let (mut stream, mut level) = (Stream::new(24), 50.0);
+        let mut predictor = FreePredictor::new(&[None], quick());
+        let (mut lost, mut said): (f64, Vec<(usize, Quantiles)>) = (0.0, Vec::new());
+        for t in 0..12 * DAY {
+            if t % 48 == 0 {
+                level = 30.0 + 40.0 * stream.uniform();
+            }
+            let amount = level + stream.uniform();
+            let is_hit = (9 * DAY..9 * DAY + 4).contains(&t);
+            predictor.observe(&[Some(if is_hit { spike } else { amount })]);
+            let came = said.iter().filter(|one| one.0 == t);
+            lost += came.map(|one| loss(&one.1, amount)).sum::<f64>();
+            if t > 10 * DAY {
+                said.push((t + 12, predictor.quantiles(0, 12).unwrap()));
+            }
+        }
+        lost
+    };
+    let (with, without) = (said(1000.0), said(50.0));
+    assert!(with < 1.25 * without, "{with} against {without}");
+}
+
+#[test]
 fn what_was_never_negative_is_not_forecast_so_and_nothing_exceeds_capacity() {
     let mut predictor = FreePredictor::new(&[Some(10.0), None], quick());
     let mut stream = Stream::new(6);

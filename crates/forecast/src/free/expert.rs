@@ -31,6 +31,12 @@ const RATIO_MAX: f64 = 3.0;
 /// How many experts there are.
 pub(super) const EXPERTS: usize = ERRORS + EMPIRICAL + 1;
 
+/// The one whose quantiles are its own.
+const BOOSTED_QUANTILES: usize = EXPERTS - 1;
+/// What an expert that learns from all the others know counts before anything came: many of those are
+/// nearly the same as each other.
+const LEARNED: f64 = 3.0;
+
 /// Names of the experts, in order.
 pub(super) const NAMES: [&str; EXPERTS] = [
     "last value",
@@ -127,6 +133,11 @@ impl Outlook {
     fn lifted(&self, value: f64) -> f64 {
         (value + self.lift).max(1e-3 * self.lift)
     }
+}
+
+/// What an expert weighs before anything came, against the others.
+pub(super) fn before_all(expert: usize) -> f64 {
+    if matches!(expert, LINE | BOOSTED_QUANTILES) { LEARNED } else { 1.0 }
 }
 
 /// What the empirical experts say of a target; none of those of which nothing is known.

@@ -19,6 +19,8 @@ pub(super) struct Standing {
     /// What the blend usually loses.
     scale: f64,
     known: f64,
+    /// How much must be known for that to mean something.
+    settled: f64,
 }
 
 /// Means that forget.
@@ -32,7 +34,8 @@ struct Mean {
 impl Standing {
     /// Of which what is usual halves after so many origins, and what is of late after so many.
     pub(super) fn new(usual: f64, lately: f64) -> Self {
-        Self { usual: Mean::new(usual), lately: Mean::new(lately), scale: 0.0, known: 0.0 }
+        let settled = 0.25 * usual;
+        Self { usual: Mean::new(usual), lately: Mean::new(lately), scale: 0.0, known: 0.0, settled }
     }
 
     /// Takes what each expert lost of a target, what their blend lost, and a loss that is nothing.
@@ -49,6 +52,11 @@ impl Standing {
         let against = lost.map(|lost| ((lost - middle) / unit).clamp(-FAR, FAR));
         self.usual.add(&against);
         self.lately.add(&against);
+    }
+
+    /// What their blend usually loses; none before a day's worth is known.
+    pub(super) fn usually_lost(&self) -> Option<f64> {
+        (self.known >= self.settled).then_some(self.scale)
     }
 
     /// How much worse each has stood lately than it usually does; 0 where nothing is known.

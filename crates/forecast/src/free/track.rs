@@ -38,6 +38,9 @@ const TEMPER: f64 = 6.0;
 const POWER_MAX: f64 = 32.0;
 /// What share of the best expert's loss is added to each before they are compared.
 const DOUBT: f64 = 1e-3;
+/// How many times what is usually lost one hit counts at most, and how many spreads it counts anyway.
+const HIT: f64 = 20.0;
+const HIT_SPREADS: f64 = 5.0;
 /// Levels to each side whose losses count for the weights at a level.
 const REACH: usize = 1;
 /// Days after which a row of the line counts half.
@@ -234,18 +237,26 @@ impl Track {
         self.below.push(below as f32);
     }
 
-    /// Adds up what each expert lost.
+    /// Adds up what each expert lost; of one hit no more than a multiple of what is usual, lest it
+    /// alone tells for days whom to believe.
     fn lose(&mut self, pending: &Pending, value: f64) {
+        let spreads = HIT_SPREADS * LEVELS as f64 * pending.outlook.spread;
+        let most = match self.standing.usually_lost() {
+            Some(usual) => (HIT * usual).max(spreads),
+            None => f64::INFINITY,
+        };
         let mut lost = [0.0; EXPERTS];
         for ((sums, said), lost) in self.losses.iter_mut().zip(&pending.said).zip(&mut lost) {
-            for (i, (sum, &q)) in sums.iter_mut().zip(said).enumerate() {
-                let loss = levels::pinball(i, f64::from(q), value);
-                *sum = *sum * self.keep + self.news * loss;
-                *lost += loss;
+            let losses: [f64; LEVELS] =
+                std::array::from_fn(|i| levels::pinball(i, f64::from(said[i]), value));
+            *lost = losses.iter().sum();
+            let counts = if *lost > most { most / *lost } else { 1.0 };
+            for (sum, loss) in sums.iter_mut().zip(losses) {
+                *sum = *sum * self.keep + self.news * loss * counts;
             }
         }
         let by_blend = pending.blend.iter().enumerate().map(|(i, &q)| levels::pinball(i, q, value));
-        self.standing.learn(&lost, by_blend.sum(), 1e-4 * pending.outlook.spread);
+        self.standing.learn(&lost, by_blend.sum::<f64>().min(most), 1e-4 * pending.outlook.spread);
     }
 
     /// How much worse each expert has stood lately than it usually does.
@@ -276,7 +287,7 @@ impl Track {
         let power = (TEMPER * self.seen).min(POWER_MAX);
         let raw: [f64; EXPERTS] = std::array::from_fn(|e| {
             let worse = ((losses[e] + floor) / (least + floor)).ln();
-            (-power * worse - TURN * self.turned[e]).exp()
+            expert::before_all(e) * (-power * worse - TURN * self.turned[e]).exp()
         });
         let total: f64 = raw.iter().sum();
         raw.map(|weight| weight / total)
