@@ -66,7 +66,7 @@ fn zones_of_a_region_go_together_in_futures_as_their_history_did() {
             history.add_past(&states, t, f64::from(MINUTES));
         }
     }
-    let off = compare("second half", &NAMES, &history, &futures);
+    let off = compare("second half", &NAMES.map(str::to_owned), &history, &futures);
     assert!(history.correlation(0, 1) > 0.3 && history.correlation(0, 3) < 0.1);
     assert!(off.worst < 0.05, "{}", off.worst);
 }

@@ -9,20 +9,20 @@ mod pooled;
 use std::path::PathBuf;
 
 use forecast::learning::{BoostPlan, Learning};
+use forecast::paths::Ahead;
 use forecast::seed::Stream;
 use forecast::target::Target;
 use forecast::trace::{self, Trace};
 use forecast::{Horizon, Predictor, Zone, boost};
-use pooled::{Sums, compare};
+use pooled::{Off, Sums, compare};
 
-const FOLDER: &str = "traces/availability/1-node/aws-02-15-2023";
 const DAY: usize = 288;
 
-fn recorded() -> Option<Vec<(Zone, Trace)>> {
+fn recorded(folder: &str) -> Option<Vec<(Zone, Trace)>> {
     let data = std::env::var("FORESHARD_DATA").unwrap_or("../shared/data".to_owned());
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(data);
     let mut files: Vec<PathBuf> =
-        std::fs::read_dir(beside.join(FOLDER)).ok()?.map(|entry| entry.unwrap().path()).collect();
+        std::fs::read_dir(beside.join(folder)).ok()?.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let read = |file: PathBuf| {
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
@@ -32,64 +32,104 @@ fn recorded() -> Option<Vec<(Zone, Trace)>> {
     Some(files.into_iter().map(read).collect())
 }
 
-#[test]
-fn over_many_origins_zones_go_together_as_they_did() {
-    let Some(recorded) = recorded() else {
-        eprintln!("skipped: FORESHARD_DATA has no {FOLDER}");
-        return;
+/// A recording fed step by step, with the forecasts of many origins.
+struct Replay {
+    names: Vec<String>,
+    states: Vec<Vec<bool>>,
+    day: usize,
+    predictor: Predictor,
+    /// What came after all origins.
+    whole: Sums,
+    /// The origins, four a day.
+    origins: Vec<Vec<Ahead>>,
+    /// What came after every other one from the sixth day on, and futures drawn with what was known then.
+    later: Sums,
+    causal: Sums,
+}
+
+fn replay(folder: &str) -> Option<Replay> {
+    let Some(recorded) = recorded(folder) else {
+        eprintln!("skipped: FORESHARD_DATA has no {folder}");
+        return None;
     };
     let (zones, traces): (Vec<Zone>, Vec<Trace>) = recorded.into_iter().unzip();
-    let n = zones.len();
-    let step = traces[0].step_seconds;
-    let day = 86_400 / step as usize;
-    let mut predictor = Predictor::new(&zones, step, &Target::all(), quick());
-    let [mut whole, mut later, mut causal] = [(); 3].map(|()| Sums::new(n));
+    let (n, step, length) = (zones.len(), traces[0].step_seconds, traces[0].samples.len());
     let state = |z: usize, t: usize| traces[z].samples[t].is_some_and(|count| count > 0.0);
-    let length = traces[0].samples.len();
-    let states: Vec<Vec<bool>> =
-        (0..length).map(|t| (0..n).map(|z| state(z, t)).collect()).collect();
-    let minutes = f64::from(step) / 60.0;
-    let mut origins = Vec::new();
-    for t in 0..length - day {
+    let mut replay = Replay {
+        names: zones.iter().map(|zone| zone.name.clone()).collect(),
+        states: (0..length).map(|t| (0..n).map(|z| state(z, t)).collect()).collect(),
+        day: 86_400 / step as usize,
+        predictor: Predictor::new(&zones, step, &Target::all(), quick()),
+        whole: Sums::new(n),
+        origins: Vec::new(),
+        later: Sums::new(n),
+        causal: Sums::new(n),
+    };
+    for t in 0..length {
         let samples: Vec<Option<f64>> = traces.iter().map(|trace| trace.samples[t]).collect();
-        predictor.observe(&samples);
-        if t == 0 || !t.is_multiple_of(day / 4) {
-            continue;
+        replay.predictor.observe(&samples);
+        if t > 0 && t + replay.day < length && t.is_multiple_of(replay.day / 4) {
+            replay.origin(t, f64::from(step) / 60.0);
         }
-        let ahead = predictor.ahead(Horizon::default()).unwrap();
-        whole.add_past(&states, t, minutes);
-        if t >= 5 * day && origins.len().is_multiple_of(2) {
-            later.add_past(&states, t, minutes);
-            causal.add_futures(&ahead, &predictor.dependence(), t as u64);
+    }
+    Some(replay)
+}
+
+impl Replay {
+    fn origin(&mut self, t: usize, minutes: f64) {
+        let ahead = self.predictor.ahead(Horizon::default()).unwrap();
+        self.whole.add_past(&self.states, t, minutes);
+        if t >= 5 * self.day && self.origins.len().is_multiple_of(2) {
+            self.later.add_past(&self.states, t, minutes);
+            self.causal.add_futures(&ahead, &self.predictor.dependence(), t as u64);
         }
-        origins.push(ahead);
+        self.origins.push(ahead);
     }
-    for t in length - day..length {
-        predictor.observe(&traces.iter().map(|trace| trace.samples[t]).collect::<Vec<_>>());
+
+    /// Futures with forecasts as they were and what the whole history shows of how zones go together.
+    fn known_at_last(&self) -> Off {
+        let dependence = self.predictor.dependence();
+        let mut known = Sums::new(self.names.len());
+        for (i, ahead) in self.origins.iter().enumerate() {
+            known.add_futures(ahead, &dependence, i as u64);
+        }
+        compare("known at last", &self.names, &self.whole, &known)
     }
-    let names: Vec<&str> = zones.iter().map(|zone| zone.name.as_str()).collect();
-    // With what the whole history shows.
-    let dependence = predictor.dependence();
-    let mut known = Sums::new(n);
-    for (i, ahead) in origins.iter().enumerate() {
-        known.add_futures(ahead, &dependence, i as u64);
+
+    /// The pairs whose futures, with what each origin knew, are further from what came than other
+    /// days of the same kind would be.
+    fn beyond(&self) -> Vec<(usize, usize)> {
+        let n = self.names.len();
+        let doubts = doubts(&self.states[5 * self.day..], self.day);
+        let pairs: Vec<(usize, usize)> = self.later.pairs().collect();
+        let mean = pairs.iter().map(|(a, b)| doubts[a * n + b]).sum::<f64>() / pairs.len() as f64;
+        println!("other days of the same kind would have correlations that differ by {mean:.3}");
+        let is_beyond = |&(a, b): &(usize, usize)| {
+            let distance = self.causal.correlation(a, b) - self.later.correlation(a, b);
+            distance.abs() > 2.0 * doubts[a * n + b]
+        };
+        pairs.into_iter().filter(is_beyond).collect()
     }
-    let off = compare("known at last", &names, &whole, &known);
+}
+
+#[test]
+fn over_many_origins_zones_go_together_as_they_did() {
+    let Some(replay) = replay("traces/availability/1-node/aws-02-15-2023") else { return };
+    let off = replay.known_at_last();
     assert!(off.worst < 0.05 && off.mean.abs() < 0.02, "{} {}", off.worst, off.mean);
     // As each origin knew: of what was still to come nobody knew, and days differ.
-    let off = compare("known then", &names, &later, &causal);
-    let doubt = doubts(&states[5 * day..], day);
-    let beyond = |&(a, b): &(usize, usize)| {
-        let distance = causal.correlation(a, b) - later.correlation(a, b);
-        distance.abs() > 2.0 * doubt[a * n + b]
-    };
-    let pairs: Vec<(usize, usize)> = later.pairs().collect();
-    let mean = pairs.iter().map(|(a, b)| doubt[a * n + b]).sum::<f64>() / pairs.len() as f64;
-    println!("other days of the same kind would have correlations that differ by {mean:.3}");
+    let off = compare("known then", &replay.names, &replay.later, &replay.causal);
     assert!(off.mean.abs() < 0.03, "{}", off.mean);
-    let beyond: Vec<_> = pairs.iter().filter(|pair| beyond(pair)).collect();
-    assert!(20 * beyond.len() <= pairs.len(), "{beyond:?}");
-    agrees(&predictor);
+    let beyond = replay.beyond();
+    assert!(20 * beyond.len() <= replay.later.pairs().count(), "{beyond:?}");
+    agrees(&replay.predictor);
+}
+
+#[test]
+fn instances_of_one_place_go_together_as_they_did_though_one_of_them_goes_away_for_good() {
+    let Some(replay) = replay("traces/availability/1-node/aws-10-26-2022") else { return };
+    let off = replay.known_at_last();
+    assert!(off.worst < 0.05 && off.mean.abs() < 0.02, "{} {}", off.worst, off.mean);
 }
 
 /// The standard error of every correlation, by drawing as many days with replacement.

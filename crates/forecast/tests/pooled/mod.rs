@@ -66,7 +66,7 @@ pub(crate) struct Off {
 }
 
 /// Futures against what was, pair by pair.
-pub(crate) fn compare(title: &str, names: &[&str], was: &Sums, drawn: &Sums) -> Off {
+pub(crate) fn compare(title: &str, names: &[String], was: &Sums, drawn: &Sums) -> Off {
     let mut off = Off { mean: 0.0, worst: 0.0 };
     let mut n = 0.0;
     for (a, b) in was.pairs() {
