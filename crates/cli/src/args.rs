@@ -446,6 +446,10 @@ pub(crate) struct ForecastBacktest {
     /// Write every forecast of availability to this file, as a line of JSON each
     #[arg(long, value_name = "FILE")]
     pub(crate) emit: Option<PathBuf>,
+    /// Write each forecast of how many instances a zone will have to this file, a JSON line each;
+    /// only of folders in which one ever has more than one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) emit_counts: Option<PathBuf>,
     /// Write reliability diagrams to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,

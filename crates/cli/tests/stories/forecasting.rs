@@ -50,7 +50,7 @@ fn recorded_availability_is_replayed_scored_and_every_forecast_written_the_same_
 fn a_zone_of_several_instances_is_forecast_with_how_many_there_will_be() {
     let stage = Stage::with(&[]);
     stage.write("traces/pool/north-1a.json", &trace(1).replace("1,", "3,"));
-    let words = ["forecast", "backtest", "traces", "--emit", "f.jsonl"];
+    let words = ["forecast", "backtest", "traces", "--emit-counts", "f.jsonl"];
     let told = stage.foreshard(&words).ends(0).prints("pool: instances at the end of the horizon");
     told.prints("last count").prints("last day");
     let said = stage.read("f.jsonl");

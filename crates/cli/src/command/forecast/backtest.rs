@@ -57,7 +57,10 @@ pub(crate) fn backtest(args: &ForecastBacktest, screen: Screen) -> Result<Code, 
     let (parts, inputs) = parts(&jobs, &outcomes);
     let counts = counts::test(&subjects).map_err(|error| Failure::of(Code::Invalid, &error))?;
     if let Some(path) = &args.emit {
-        emit(path, &parts, &counts)?;
+        emit(path, &parts)?;
+    }
+    if let Some(path) = &args.emit_counts {
+        counts::emit(path, &counts)?;
     }
     if let Some(path) = &args.svg {
         let text = scores::diagrams(&parts);
@@ -175,11 +178,7 @@ fn test(job: &Job<'_>) -> Result<Outcome, Error> {
     run_knowing(&job.subject.folder, &targets(job.kind), &Learning::default(), &ahead)
 }
 
-fn emit(
-    path: &Path,
-    parts: &[scores::Part<'_>],
-    counts: &[counts::Tested<'_>],
-) -> Result<(), Failure> {
+fn emit(path: &Path, parts: &[scores::Part<'_>]) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::io("write", path, &error);
     let mut out = BufWriter::new(std::fs::File::create(path).map_err(failed)?);
     for scores::Part { folder, kind, outcome } in parts {
@@ -191,18 +190,6 @@ fn emit(
             writeln!(
                 out,
                 r#"{{"folder":{name},"zone":{zone},"origin":{origin},"horizon_min":{minutes},"{key}":{p:.6}}}"#
-            )
-            .map_err(failed)?;
-        }
-    }
-    for counts::Tested { subject, outcome } in counts {
-        let name = serde_json::Value::from(subject.folder.name.as_str());
-        for row in &outcome.rows {
-            let zone = serde_json::Value::from(subject.folder.zones[row.zone].name.as_str());
-            let (origin, minutes, quantiles) = (row.origin, row.minutes, row.quantiles);
-            writeln!(
-                out,
-                r#"{{"folder":{name},"zone":{zone},"origin":{origin},"horizon_min":{minutes},"quantiles":{quantiles:?}}}"#
             )
             .map_err(failed)?;
         }

@@ -1,5 +1,8 @@
 //! Backtests of how many instances there would be, of folders that count them.
 
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
 use forecast::Learning;
 use forecast::backtest::Error;
 use forecast::count::backtest::{FORECASTERS, Outcome, Sums, run};
@@ -8,6 +11,7 @@ use serde::Serialize;
 use super::backtest::Subject;
 use super::each::on_all_cpus;
 use super::scores;
+use crate::failure::Failure;
 use crate::screen::{Screen, Tone};
 
 /// A folder that counts, and what came of it.
@@ -41,6 +45,25 @@ pub(super) fn test(subjects: &[Subject]) -> Result<Vec<Tested<'_>>, Error> {
         tested.extend(outcome?.map(|outcome| Tested { subject, outcome }));
     }
     Ok(tested)
+}
+
+/// A line for each forecast.
+pub(super) fn emit(path: &Path, tested: &[Tested<'_>]) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::io("write", path, &error);
+    let mut out = BufWriter::new(std::fs::File::create(path).map_err(failed)?);
+    for Tested { subject, outcome } in tested {
+        let name = serde_json::Value::from(subject.folder.name.as_str());
+        for row in &outcome.rows {
+            let zone = serde_json::Value::from(subject.folder.zones[row.zone].name.as_str());
+            let (origin, minutes, quantiles) = (row.origin, row.minutes, row.quantiles);
+            writeln!(
+                out,
+                r#"{{"folder":{name},"zone":{zone},"origin":{origin},"horizon_min":{minutes},"quantiles":{quantiles:?}}}"#
+            )
+            .map_err(failed)?;
+        }
+    }
+    out.flush().map_err(failed)
 }
 
 /// Every score, for programs.
