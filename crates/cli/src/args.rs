@@ -420,20 +420,23 @@ pub(crate) enum ForecastCommand {
 Examples:
   foreshard forecast backtest traces                      every folder of traces below
   foreshard forecast backtest traces --emit f.jsonl       also each forecast, a line each
-  foreshard forecast backtest traces --svg kept.svg       reliability diagrams: did 70 % come true 70 times in 100
+  foreshard forecast backtest traces --svg kept.svg       reliability diagrams: did 70 % come true
   foreshard forecast backtest traces --json
-  foreshard forecast backtest --site site.yaml            this project's zones, and what each input was worth
-  foreshard forecast backtest usage                       every column of the tables (CSV) below
+  foreshard forecast backtest --site site.yaml            this project, and what inputs are worth
+  foreshard forecast backtest usage                       every column of the tables below
 
-A trace is a JSON file of one zone, {\"metadata\": {\"gap_seconds\": 300}, \"data\": [1, 1, 0]}: how many
-instances were up at each step, null where that is not known. The traces of a folder were sampled
-together. Its first 60 % is only learned from; then every 15 minutes is forecast, sample by sample.
+A trace is a JSON file of one zone, {\"metadata\": {\"gap_seconds\": 300}, \"data\": [1, 1, 0]}: how
+many instances were up at each step, null where that is not known; or a CSV file of changes below
+the heading `seconds,count`. The traces of a folder were sampled together. Its first 60 % is only
+learned from; then every 15 minutes is forecast, sample by sample.
 
 A table of amounts (cpu, memory, network, disk; used or free) has a column of times and one named
 `value`, or a column for each series. Each is forecast by itself, its mean over each hour.
 
-With a site file, hours by a zone's clock, calendars, feeds and runs that recur are inputs; the past is
-replayed once more without each, and whether each helped is told.")]
+With a site file, hours by a zone's clock, calendars, feeds and runs that recur are inputs; the past
+is replayed once more without each, and whether each helped is told.
+
+A file that cannot be used is named, and the others are. If it was meant, it ends with 2.")]
 pub(crate) struct ForecastBacktest {
     /// A folder of traces or tables, or one with such folders below it; default: the history of the project
     #[arg(value_name = "ROOT")]
@@ -561,6 +564,18 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn no_line_below_the_options_is_wrapped_once_more() {
+        let mut commands = vec![CommandLine::command()];
+        while let Some(command) = commands.pop() {
+            let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in below.lines() {
+                assert!(line.chars().count() <= 100, "{}: {line}", command.get_name());
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
     }
 
     #[test]

@@ -72,7 +72,10 @@ impl std::fmt::Display for Warning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NeverSeen => f.write_str("nothing was ever known of it"),
-            Self::ShortHistory { hours: hours @ 0..48 } => {
+            Self::ShortHistory { hours: 0 } => {
+                f.write_str("less than an hour of its past is known")
+            }
+            Self::ShortHistory { hours: hours @ 1..48 } => {
                 write!(f, "only {hours} h of its past are known")
             }
             Self::ShortHistory { hours } => {
@@ -80,10 +83,10 @@ impl std::fmt::Display for Warning {
             }
             Self::Stale { minutes } => write!(f, "not heard of for {minutes} min"),
             Self::Vanished { hours } => write!(f, "not heard of for {hours} h; it may be gone"),
-            Self::Constant => f.write_str("it never changed; how it does cannot be known"),
+            Self::Constant => f.write_str("it never changed, so nobody knows how it does"),
             Self::Gaps { percent } => write!(f, "{percent} % of its past is missing"),
             Self::Measured { measure, flaw } => write!(f, "{measure}: {flaw}"),
-            Self::TablesOnly => f.write_str("no model is fitted yet; frequencies speak"),
+            Self::TablesOnly => f.write_str("no model is fitted yet: frequencies speak"),
         }
     }
 }

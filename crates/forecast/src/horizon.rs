@@ -1,4 +1,7 @@
 //! How far ahead, and in what steps.
+//!
+//! Knows whole minutes only. The first step of a forecast ends one step from now; the last is the
+//! horizon's end.
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -8,6 +8,8 @@
 use serde::Deserialize;
 use spec::Duration;
 
+use crate::grid::STEPS_MAX;
+
 /// A zone's recorded past in even steps, as predictors take it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
@@ -42,6 +44,9 @@ pub enum Error {
     /// A predictor needs steps of whole seconds.
     #[error("gap_seconds is {0}, and must be a whole number from 1 to 86400")]
     Step(f64),
+    /// No predictor looks at so many steps.
+    #[error("it is longer than {STEPS_MAX} steps of {0} s")]
+    Long(f64),
     /// Nothing is recorded.
     #[error("the trace is empty")]
     Empty,
@@ -79,12 +84,15 @@ const STEP_OF_CHANGES: u32 = 300;
 /// Reads a trace for a predictor: in the steps in which it was recorded, or in steps of 5 minutes.
 ///
 /// # Errors
-/// The text is not a trace, or its steps are not whole seconds.
+/// The text is not a trace, its steps are not whole seconds, or there are more than are ever needed.
 pub fn parse(text: &str) -> Result<Trace, Error> {
     let recorded = read(text)?;
     let seconds = recorded.gap.map_or(f64::from(STEP_OF_CHANGES), Duration::as_secs_f64);
     if seconds < 1.0 || seconds.fract() != 0.0 {
         return Err(Error::Step(seconds));
+    }
+    if recorded.length.as_secs_f64() > STEPS_MAX as f64 * seconds {
+        return Err(Error::Long(seconds));
     }
     Ok(recorded.sampled(seconds as u32))
 }
@@ -261,6 +269,8 @@ mod tests {
         }
         let short = r#"{"metadata": {"gap_seconds": 0.5}, "data": [1]}"#;
         assert!(read(short).is_ok() && matches!(parse(short), Err(Error::Step(_))));
+        let long = "seconds,count\n0,1\n1e12,0\n";
+        assert!(read(long).is_ok() && matches!(parse(long), Err(Error::Long(_))));
         for text in ["0,1\n0,2", "5,1", "0,1\n3", "0,1\n4,x", "0,1\nnan,1", "0,1\n9,1,2,3"] {
             let number = text.lines().count();
             assert!(matches!(read(text), Err(Error::Line(line)) if line == number), "{text}");

@@ -1,4 +1,7 @@
 //! Units of measurements, brought to the unit of their measure.
+//!
+//! Knows the names of units and what they are multiplied by. Whether values are in the unit that is
+//! said, `forecast::unit_change` doubts.
 
 use forecast::recording::Measure;
 

@@ -10,7 +10,8 @@ mod reliability;
 mod svg;
 mod text;
 
-use forecast::availability::Availability;
+use forecast::Warning;
+use forecast::availability::{Availability, ZoneAvailability};
 use forecast::paths::Paths;
 
 pub use fan::figure;
@@ -65,6 +66,12 @@ pub struct Event {
     pub from: f64,
     /// When it ends.
     pub to: f64,
+}
+
+/// Whether nothing was heard of a zone for longer than its samples are apart.
+fn is_silent(zone: &ZoneAvailability) -> bool {
+    let is_silence = |w: &Warning| matches!(w, Warning::Stale { .. } | Warning::Vanished { .. });
+    zone.warnings.iter().any(is_silence)
 }
 
 /// The levels of [`Together::quantiles`].

@@ -32,9 +32,9 @@ Examples:
   foreshard demand show workflow.yaml             only this workflow, estimates included
   foreshard demand show --input-size 20GiB align  what tasks of `align` take with that much input
 
-Each row is learned from attempts that succeeded. `BY INPUT` says how the amount goes with the size of
-the inputs; it is used only where it would have forecast the past better. `80 % HELD` says how many past
-attempts lay where 80 % of them should have, each forecast from those before it.")]
+Each row is learned from attempts that succeeded. `BY INPUT` says how the amount goes with the size
+of the inputs; it is used only where it would have forecast the past better. `80 % HELD` says how
+many past attempts lay where 80 % of them should have, each forecast from those before it.")]
 pub(crate) struct DemandShow {
     /// A workflow file, or names of templates
     #[arg(value_name = "FILE|TEMPLATE")]
@@ -56,7 +56,9 @@ pub(crate) struct DemandShow {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  foreshard demand import last-year/*.json   what those executions took; importing again changes nothing")]
+  foreshard demand import last-year/*.json   what those executions took
+
+Importing again changes nothing.")]
 pub(crate) struct DemandImport {
     /// Recorded executions in WfFormat 1.3 to 1.6
     #[arg(value_name = "FILE", required = true)]

@@ -23,7 +23,7 @@ pub(crate) struct ForecastFrom {
     #[arg(long, value_name = "FILE", conflicts_with = "root")]
     pub(crate) site: Option<PathBuf>,
     /// Leave out an input: clock, runs, or a calendar or feed by its name. Can be given several times
-    #[arg(long, value_name = "INPUT", requires = "site")]
+    #[arg(long, value_name = "INPUT", requires = "site", conflicts_with = "root")]
     pub(crate) without: Vec<String>,
     /// The seed of the joint futures
     #[arg(long, value_name = "N", default_value_t = 1)]

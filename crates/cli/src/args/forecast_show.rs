@@ -12,7 +12,7 @@ use super::ForecastFrom;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  foreshard forecast show                            what was measured of this project's zones, and what follows
+  foreshard forecast show                            this project's zones, as they were measured
   foreshard forecast show traces                     every folder of traces below
   foreshard forecast show traces --at 20d            as if 20 days of them were known, and no more
   foreshard forecast show --zone desk --svg out.svg  fan charts, as a picture

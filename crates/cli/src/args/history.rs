@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use forecast::recording::Measure;
 use spec::{Bytes, Duration, Timestamp};
 
@@ -51,18 +51,19 @@ Examples:
       --query 'sum(node_network_receive_bytes_total{device!=\"lo\"})' --from 7d --step 1m
   foreshard history import --prometheus http://prometheus:9090 --zone-label instance --measure cpu \\
       --query '1 - avg by (instance) (rate(node_cpu_seconds_total{mode=\"idle\"}[2m]))'
-  foreshard history import --prometheus http://prometheus:9090 --zone-label instance \
+  foreshard history import --prometheus http://prometheus:9090 --zone-label instance \\
       --measure memory_capacity --query node_memory_MemTotal_bytes
 
 Files are CSV with a heading, a JSON object to a line, or traces:
   time,value                        one series; --zone and --measure say which
   time,north,south                  zones with --measure, measures with --zone, or zone:measure
   time,zone,measure,unit,value      what `history export` writes; also as JSON lines
-  time,value,cpus,memory,walltime   waits, with what had been asked for: as in 64, 256GiB, 1-12:00:00
+  time,value,cpus,memory,walltime   waits, with what had been asked for: 64, 256GiB, 1-12:00:00
 
-Measures are up, count, cpu, memory, network_in, network_out, disk_read, disk_write, disk, wait, price,
-memory_capacity, network_capacity, and names of your own. Counters that only grow become rates. Nothing is taken in when a file holds a mistake.
-Ends with 2 then, and with 7 when a server cannot be reached.")]
+Measures are up, count, cpu, memory, network_in, network_out, disk_read, disk_write, disk, wait,
+price, memory_capacity, network_capacity, and names of your own. Counters that only grow become
+rates. Nothing is taken in when a file holds a mistake. Ends with 2 then, and with 7 when a server
+cannot be reached.")]
 pub(crate) struct HistoryImport {
     /// CSV, JSON lines or traces; `-` is standard input
     #[arg(value_name = "FILE", required_unless_present = "prometheus")]
@@ -188,8 +189,9 @@ Examples:
   foreshard history prune --zone old-cluster        a zone that is no more
   foreshard history prune --all
 
-The past grows thinner by itself: after 7 days a sample for each 5 minutes stays, after 90 days one for each
-hour, after two years none.")]
+The past grows thinner by itself: after 7 days a sample for each 5 minutes stays, after 90 days one
+for each hour, after two years none.")]
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["zone", "measure", "before", "all"]))]
 pub(crate) struct HistoryPrune {
     #[command(flatten)]
     pub(crate) series: SeriesChoice,
@@ -197,7 +199,7 @@ pub(crate) struct HistoryPrune {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) before: Option<Timestamp>,
     /// Everything
-    #[arg(long, conflicts_with_all = ["zone", "measure", "before"], required_unless_present_any = ["zone", "measure", "before"])]
+    #[arg(long, conflicts_with_all = ["zone", "measure", "before"])]
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) project: ProjectChoice,
@@ -211,8 +213,8 @@ Examples:
   foreshard observe --once                 measure for a second, print and keep it
   foreshard observe --systemd > ~/.config/systemd/user/foreshard-observe.service
 
-Measured are the share of cpus in use, memory, network, disks and space in use, from /proc. `foreshard run`
-does the same while it runs. `foreshard history show` shows what came of it.")]
+Measured are the share of cpus in use, memory, network, disks and space in use, from /proc.
+`foreshard run` does the same while it runs. `foreshard history show` shows what came of it.")]
 pub(crate) struct Observe {
     /// How often
     #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = interval)]

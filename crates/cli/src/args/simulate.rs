@@ -17,8 +17,8 @@ Examples:
   foreshard simulate a.yaml b.yaml --copies 5 --site site.yaml --policy warm-pool,on-demand --json
 
 Zones of the site with a `trace:` are there as it says; those without are always there.
-Policies are reactive, reactive-nodes, static-heft, warm-pool, wary-pool and on-demand; for one task with a deadline also
-greedy, time-sliced, uniform-progress and omniscient.")]
+Policies are reactive, reactive-nodes, static-heft, warm-pool, wary-pool and on-demand; for one task
+with a deadline also greedy, time-sliced, uniform-progress and omniscient.")]
 pub(crate) struct Simulate {
     /// Workflows: YAML or JSON, or WfFormat documents; each is compared on its own
     #[arg(value_name = "FILE", required_unless_present = "regimes")]

@@ -79,7 +79,59 @@ fn a_file_that_is_no_trace_is_refused_by_name() {
     stage.foreshard(&["forecast", "backtest", "."]).ends(2).says("there are no traces in .");
     stage.write("traces/zone.json", "{\"data\": [1]}");
     let told = stage.foreshard(&["forecast", "backtest", "traces"]).ends(2);
-    told.says("traces/zone.json is not a trace").says("metadata");
+    told.says("traces/zone.json is not a trace").says("metadata").says("there are no traces");
+    let file = stage.foreshard(&["forecast", "show", "traces/zone.json"]).ends(2);
+    file.says("is a file").says("name the folder");
+}
+
+/// A trace in which only changes are recorded: `up` of every three hours for two weeks.
+fn changes(up: u32) -> String {
+    let row = |i: u32| format!("{},1\n{},0\n", i * 10_800, i * 10_800 + up * 3600);
+    "seconds,count\n".to_owned() + &(0..112).map(row).collect::<String>()
+}
+
+#[test]
+fn what_cannot_be_replayed_is_named_and_the_rest_is_replayed() {
+    let stage = Stage::with(&[]);
+    stage.write("data/spot/a.csv", &changes(1));
+    stage.write("data/spot/b.csv", &changes(2));
+    // Things that lie about are named where they might have been meant, and are no mistake.
+    stage.write("data/README.md", "read me");
+    stage.write("data/package.json", "{\"name\": \"package\"}");
+    stage.write("data/notes.csv", "who,what\nme,this\n");
+    let told = stage.foreshard(&["forecast", "backtest", "data", "--emit", "f.jsonl"]).ends(0);
+    let told = told.prints("spot: up at the end of the horizon");
+    let told = told.says("package.json is not a trace, and left out");
+    let told = told.says("notes.csv is no table of amounts, and left out: no measurements");
+    assert!(!told.err.contains("README"), "{}", told.err);
+    let whole = stage.read("f.jsonl");
+    assert!(whole.contains("\"zone\":\"a\"") && whole.contains("\"zone\":\"b\""));
+
+    // What was meant and is broken makes the command end so; all else is as it was.
+    stage.write("data/spot/c.json", "{\"metadata\": {\"gap_seconds\": 300}, \"data\": [1, 0");
+    stage.write("data/spot/d.json", "{\"metadata\": {\"gap_seconds\": 60}, \"data\": [1, 0, 1]}");
+    stage.write("data/odd/e.json", "{\"metadata\": {\"gap_seconds\": 300}, \"data\": [null, -1]}");
+    let told = stage.foreshard(&["forecast", "backtest", "data", "--emit", "g.jsonl"]).ends(2);
+    told.says("c.json is not a trace").says("d is left out, for it is not sampled at the steps");
+    assert_eq!(stage.read("g.jsonl"), whole);
+    let told = stage.foreshard(&["forecast", "show", "data", "--horizon", "10m"]).ends(2);
+    told.prints("spot: 2 zones").prints("10 min").prints("e ").prints("unknown");
+    let told = stage.foreshard(&["forecast", "backtest", "data/odd"]).ends(0);
+    told.prints("nothing is known of what follows");
+}
+
+#[test]
+fn a_zone_that_nobody_hears_of_is_not_said_to_be_up() {
+    let stage = Stage::with(&[]);
+    stage.write("spot/heard.json", &trace(1));
+    let data: Vec<&str> = (0..14 * 48).map(|t| if t < 400 { "1" } else { "null" }).collect();
+    let text =
+        format!("{{\"metadata\": {{\"gap_seconds\": 1800}}, \"data\": [{}]}}", data.join(","));
+    stage.write("spot/silent.json", &text);
+    let told = stage.foreshard(&["forecast", "show", "spot", "--svg", "out.svg"]).ends(0);
+    let line = told.out.lines().find(|line| line.starts_with("silent")).expect("it is there");
+    assert!(line.contains("was up  ") && !line.contains("up,"), "{line}");
+    assert!(stage.read("out.svg").contains("was up ·"), "{line}");
 }
 
 #[test]
@@ -127,6 +179,8 @@ fn a_forecast_of_nothing_and_a_horizon_beyond_a_day_are_refused() {
     show(&["--horizon", "3d"]).ends(2).says("from 5min to 24h");
     show(&["--zone", "nowhere"]).ends(2).says("there is no zone nowhere");
     show(&["--at", "soon"]).ends(2).says("`soon` is no time");
+    show(&["--at", "30d"]).ends(0).says("traces ends after 336h00m, and is forecast from there");
+    show(&["--without", "clock"]).ends(2).says("cannot be used with");
 }
 
 /// Ten days of a use by the hour: a wave, and one column that hardly moves.
@@ -163,7 +217,31 @@ fn a_table_of_amounts_is_replayed_column_by_column_against_three_baselines() {
     let wql = |forecaster| of(forecaster)["wql"].as_f64().expect("it is a number");
     assert!(wql("foreshard") < 0.3 * wql("last value"));
     stage.write("usage/broken.csv", "timestamp,value\nyesterday,1\n");
-    stage.foreshard(&["forecast", "backtest", "usage"]).ends(2).says("usage/broken.csv");
+    let told = stage.foreshard(&["forecast", "backtest", "usage"]).ends(2);
+    told.says("usage/broken.csv").prints("host:load");
+}
+
+#[test]
+fn tables_of_others_are_replayed_whatever_their_columns_are_called_and_flaws_are_told() {
+    let stage = Stage::with(&[]);
+    let wave = |t: u32| 50.0 + 30.0 * (f64::from(t % 24) / 24.0 * std::f64::consts::TAU).sin();
+    let rows = |row: &dyn Fn(u32) -> String| (0..240).map(row).collect::<String>();
+    let semicolons = rows(&|t| {
+        format!("{};\t{:.1};\tweb\n", 1_376_314_800 + t * 3600, wave(t)).replace('.', ",")
+    });
+    stage.write("u/vm.csv", &format!("Timestamp [ms];\tCPU usage [%];\thost\n{semicolons}"));
+    stage.write("u/bare.csv", &rows(&|t| format!("{:.0}\n", wave(t))));
+    let unit = rows(&|t| format!("{}\t{}\n", t, wave(t) * if t < 200 { 1.0 } else { 100.0 }));
+    stage.write("u/unit.tsv", &format!("\tload\n{unit}"));
+    stage.write("u/idle.csv", &format!("value\n{}", rows(&|_| "0\n".to_owned())));
+    let twice =
+        rows(&|t| format!("{0},n,cpu,{1}\n{0},s,cpu,{1}\n", 1_376_314_800 + t * 3600, wave(t)));
+    stage.write("u/two.csv", &format!("time,zone,measure,value\n{twice}"));
+    let told = stage.foreshard(&["forecast", "backtest", "u", "--step", "1h"]).ends(0);
+    let told = told.prints("vm:cpu_usage").prints("bare ").prints("unit:load").prints("two:n:cpu");
+    let told = told.says("unit:load: values changed by a factor of 100, as if the unit did");
+    let told = told.says("idle: every value is the same");
+    assert!(!told.out.contains("inf") && !told.out.contains("NaN"), "{}", told.out);
 }
 
 /// Ten days of cpu and of being up every five minutes, down for an hour now and then.

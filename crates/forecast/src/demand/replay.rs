@@ -1,4 +1,7 @@
 //! Whether such forecasts would have come true: the past once more, in order.
+//!
+//! Knows the attempts of one template. Each is forecast from those before it alone, so the shares
+//! that are told are of forecasts as they would have been made.
 
 use super::{Demand, Prior, Quantity, Seen};
 

@@ -1,6 +1,8 @@
 //! Tables of cells between commas: a value for each row, or a column for each series.
 //!
 //! Knows headings and roles of columns. A cell in quotation marks may hold commas, not line breaks.
+//! Where a reading is open, the first line tells what is between cells; is it no comma, one may stand
+//! in numbers.
 
 use forecast::recording::Measure;
 use spec::Timestamp;
@@ -8,7 +10,9 @@ use spec::Timestamp;
 use super::asked::{self, Texts};
 use super::{Row, Rows, time_of};
 
-const TIMES: [&str; 7] = ["time", "timestamp", "date", "datetime", "at", "unix", "epoch"];
+const TIMES: [&str; 8] = ["time", "timestamp", "ts", "date", "datetime", "at", "unix", "epoch"];
+/// Rows by which a column is judged that may hold no numbers.
+const ROWS_LOOKED_AT: usize = 20;
 
 /// What a column holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,27 +28,36 @@ enum Role {
     Walltime,
     /// Values of one series: the zone and the measure, where the heading says them.
     Series(Option<String>, Option<Measure>),
+    /// Nothing that is asked for.
+    Else,
 }
 
 pub(super) fn read(text: &str, rows: &mut Rows<'_>) {
     let is_content = |(_, line): &(usize, &str)| !line.trim().is_empty() && !line.starts_with('#');
-    let mut lines = text.lines().enumerate().map(|(i, line)| (i + 1, line)).filter(is_content);
-    let Some((first, heading)) = lines.next() else { return };
-    if let Some((what, instead)) = other_form(text, heading) {
+    let lines = text.lines().enumerate().map(|(i, line)| (i + 1, line)).filter(is_content);
+    let mut lines = lines.peekable();
+    let Some(&(first, heading)) = lines.peek() else { return };
+    let is_open = rows.reading.is_open;
+    if let Some((what, instead)) = other_form(text, heading, is_open) {
         return rows.mistake(first, what, instead);
     }
-    let headings = cells(heading);
-    let is_heading = headings.iter().any(|cell| cell.parse::<f64>().is_err());
-    let is_row = headings.len() == 2 && crate::time::parse(&headings[0]).is_ok();
-    let roles = if is_row && (!is_heading || headings[1].parse::<f64>().is_ok()) {
-        row(&[Role::Time, Role::Value], first, 0, &headings, rows);
-        vec![Role::Time, Role::Value]
-    } else {
-        match roles(&headings, first, rows) {
-            Some(roles) => roles,
-            None => return,
+    let separator = if is_open { separator(heading) } else { ',' };
+    let headings = cells(heading, separator);
+    let mut roles = match bare(&headings, is_open) {
+        Some(roles) => roles,
+        None => {
+            lines.next();
+            match roles(&headings, first, rows) {
+                Some(roles) => roles,
+                None => return,
+            }
         }
     };
+    if is_open {
+        let looked_at: Vec<Vec<String>> =
+            lines.clone().take(ROWS_LOOKED_AT).map(|(_, line)| cells(line, separator)).collect();
+        leave_out_words(&mut roles, &looked_at);
+    }
     if !roles.contains(&Role::Time) && (rows.reading.start.is_none() || rows.reading.step.is_none())
     {
         rows.mistake(first, "no column of times", "say --start and --step, or name one `time`");
@@ -54,12 +67,49 @@ pub(super) fn read(text: &str, rows: &mut Rows<'_>) {
         if rows.is_hopeless() {
             return;
         }
-        row(&roles, line, i, &cells(text), rows);
+        row(&roles, line, i, &cells(text, separator), rows);
+    }
+}
+
+/// What is between the cells of a table with this first line.
+fn separator(heading: &str) -> char {
+    let count = |wanted: char| heading.chars().filter(|c| *c == wanted).count();
+    match (count(','), count(';'), count('\t')) {
+        (commas, semicolons, _) if semicolons > commas => ';',
+        (0, _, tabs) if tabs > 0 => '\t',
+        _ => ',',
+    }
+}
+
+/// What the columns hold where the first line is no heading but a row: a time and a value, or
+/// numbers without times.
+fn bare(headings: &[String], is_open: bool) -> Option<Vec<Role>> {
+    let is_number = |cell: &String| cell.parse::<f64>().is_ok();
+    if headings.len() == 2 && crate::time::parse(&headings[0]).is_ok() && is_number(&headings[1]) {
+        return Some(vec![Role::Time, Role::Value]);
+    }
+    if !is_open || !headings.iter().all(is_number) {
+        return None;
+    }
+    let named = |i: usize| Some(Measure::Named(format!("column_{i}")));
+    let role = |i: usize| Role::Series(None, if headings.len() == 1 { None } else { named(i) });
+    Some((1..=headings.len()).map(role).collect())
+}
+
+/// Leaves columns out in which nothing is a number: names of hosts, or states.
+fn leave_out_words(roles: &mut [Role], rows: &[Vec<String>]) {
+    for (i, role) in roles.iter_mut().enumerate() {
+        let said = || rows.iter().filter_map(|row| row.get(i)).filter(|cell| !is_unknown(cell));
+        let is_words = said().next().is_some()
+            && said().all(|cell| cell.parse::<f64>().is_err() && truth(cell).is_none());
+        if is_words && matches!(role, Role::Series(..)) {
+            *role = Role::Else;
+        }
     }
 }
 
 /// What a file is that is not one of these, where it can be told, and what to write instead.
-fn other_form(text: &str, heading: &str) -> Option<(&'static str, &'static str)> {
+fn other_form(text: &str, heading: &str, is_open: bool) -> Option<(&'static str, &'static str)> {
     if heading.trim_start().starts_with('[') {
         return Some(("a list in JSON", "write an object to a line, as `jq -c '.[]'` does"));
     }
@@ -69,7 +119,7 @@ fn other_form(text: &str, heading: &str) -> Option<(&'static str, &'static str)>
             "end them with line feeds, as `tr '\\r' '\\n'` does",
         ));
     }
-    if heading.contains(',') {
+    if is_open || heading.contains(',') {
         return None;
     }
     let semicolon =
@@ -91,18 +141,44 @@ fn roles(headings: &[String], line: usize, rows: &mut Rows<'_>) -> Option<Vec<Ro
     if series > 1 && rows.reading.zone.is_some() && rows.reading.measure.is_some() {
         let what = format!("{series} columns of values for one zone and one measure");
         rows.mistake(line, what, "leave out --zone or --measure");
+    } else if rows.mistakes.len() == before {
+        for (i, role) in roles.iter().enumerate() {
+            if *role != Role::Else && roles[..i].contains(role) {
+                let what = format!("column `{}` says the same as another", headings[i]);
+                rows.mistake(line, what, "leave one out, or name it otherwise");
+            }
+        }
     }
     (rows.mistakes.len() == before).then_some(roles)
+}
+
+/// Whether a heading is that of times, with its unit or without: `Timestamp [ms]`, `time_stamp`.
+fn is_time(heading: &str) -> bool {
+    let name = heading.split(['[', '(']).next().unwrap_or("").to_lowercase();
+    TIMES.contains(&name.replace([' ', '_', '-'], "").as_str())
+}
+
+/// A measure named by the letters and digits of a heading; none of a heading without any.
+fn open_measure(heading: &str) -> Option<Measure> {
+    let letters = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
+    let spaced: String = heading.chars().map(letters).collect();
+    let mut name = spaced.split_whitespace().collect::<Vec<_>>().join("_");
+    if name.starts_with(|first: char| first.is_ascii_digit()) {
+        name.insert_str(0, "column_");
+    }
+    name.truncate(64);
+    name.parse().ok()
 }
 
 fn role(heading: &str, is_long: bool, line: usize, rows: &mut Rows<'_>) -> Role {
     let lower = heading.to_lowercase();
     match lower.as_str() {
-        name if TIMES.contains(&name) => return Role::Time,
+        _ if is_time(heading) => return Role::Time,
         "zone" => return Role::Zone,
         "measure" => return Role::Measure,
         "unit" => return Role::Unit,
         "value" => return Role::Value,
+        _ if is_long && rows.reading.is_open => return Role::Else,
         "cpus" if is_long => return Role::Cpus,
         "memory" if is_long => return Role::Memory,
         "walltime" if is_long => return Role::Walltime,
@@ -120,6 +196,13 @@ fn role(heading: &str, is_long: bool, line: usize, rows: &mut Rows<'_>) -> Role 
         }
     };
     let (zone, measure) = (&rows.reading.zone, &rows.reading.measure);
+    if rows.reading.is_open {
+        if let Some((zone, Ok(name))) = heading.rsplit_once(':').map(|(z, m)| (z, m.parse())) {
+            return Role::Series(Some(zone.to_owned()), Some(name));
+        }
+        // Without a heading: numbers of rows, as programs write them.
+        return open_measure(heading).map_or(Role::Else, |name| Role::Series(None, Some(name)));
+    }
     if let Some((zone, measure)) = heading.rsplit_once(':') {
         let measure = measure_of(measure, rows);
         return Role::Series(Some(zone.to_owned()), measure);
@@ -200,12 +283,16 @@ fn row(roles: &[Role], line: usize, i: usize, cells: &[String], rows: &mut Rows<
     }
 }
 
+/// Whether a cell says that nothing is known.
+fn is_unknown(cell: &str) -> bool {
+    ["", "-", "null", "NA", "N/A", "None"].iter().any(|word| cell.eq_ignore_ascii_case(word))
+}
+
 /// The value of a cell; none where it is not known, or a mistake.
 fn value_of(text: &str, line: usize, rows: &mut Rows<'_>) -> Option<f64> {
     // Most cells are numbers, and are looked at no further.
     let value = text.parse().ok().or_else(|| truth(text));
-    let nothing = ["", "-", "null", "NA", "N/A", "None"];
-    if value.is_none() && nothing.iter().any(|word| text.eq_ignore_ascii_case(word)) {
+    if value.is_none() && is_unknown(text) {
         return None;
     }
     if value.is_none() {
@@ -223,27 +310,33 @@ fn truth(text: &str) -> Option<f64> {
 }
 
 /// The cells of a line.
-fn cells(line: &str) -> Vec<String> {
+fn cells(line: &str, separator: char) -> Vec<String> {
     let mut cells = Vec::new();
     let mut rest = line;
     loop {
-        let (cell, after) = match rest.trim_start().strip_prefix('"') {
-            Some(quoted) => quoted_cell(quoted),
+        let (cell, after) = match rest.trim_start_matches(' ').strip_prefix('"') {
+            Some(quoted) => quoted_cell(quoted, separator),
             None => {
-                let end = rest.find(',').unwrap_or(rest.len());
+                let end = rest.find(separator).unwrap_or(rest.len());
                 (rest[..end].trim().to_owned(), &rest[end..])
             }
         };
-        cells.push(cell);
-        match after.strip_prefix(',') {
+        cells.push(if separator == ',' { cell } else { with_point(cell) });
+        match after.strip_prefix(separator) {
             Some(more) => rest = more,
             None => return cells,
         }
     }
 }
 
-/// What is between quotation marks, of which two stand for one; and the rest from the comma on.
-fn quoted_cell(mut rest: &str) -> (String, &str) {
+/// A number as it is written where a comma stands for the point.
+fn with_point(cell: String) -> String {
+    let is_number = cell.matches(',').count() == 1 && cell.replace(',', ".").parse::<f64>().is_ok();
+    if is_number { cell.replace(',', ".") } else { cell }
+}
+
+/// What is between quotation marks, of which two stand for one; and the rest from the separator on.
+fn quoted_cell(mut rest: &str, separator: char) -> (String, &str) {
     let mut cell = String::new();
     while let Some(end) = rest.find('"') {
         cell.push_str(&rest[..end]);
@@ -253,7 +346,7 @@ fn quoted_cell(mut rest: &str) -> (String, &str) {
                 cell.push('"');
                 rest = more;
             }
-            None => return (cell, &rest[rest.find(',').unwrap_or(rest.len())..]),
+            None => return (cell, &rest[rest.find(separator).unwrap_or(rest.len())..]),
         }
     }
     (cell + rest, "")

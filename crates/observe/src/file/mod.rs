@@ -37,7 +37,14 @@ pub struct Reading {
     pub start: Option<Timestamp>,
     /// How far its samples are apart, where it has no times.
     pub step: Option<Duration>,
+    /// Whether a table may be anybody's: cells may lie between semicolons or tabs, and columns be called
+    /// anything and values nothing. Measures are then named by the letters and digits of headings, or
+    /// [`UNNAMED`], and columns without numbers are left out.
+    pub is_open: bool,
 }
+
+/// The measure of values that nothing names, where that is open.
+pub const UNNAMED: &str = "amount";
 
 /// A recording in a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -161,7 +168,8 @@ impl<'a> Rows<'a> {
             self.mistake(row.line, "no zone", "say --zone, or add a column `zone`");
             return;
         };
-        let Some(measure) = row.measure.or(reading.measure.as_ref()) else {
+        let unnamed = reading.is_open.then(|| Measure::Named(UNNAMED.to_owned()));
+        let Some(measure) = row.measure.or(reading.measure.as_ref()).or(unnamed.as_ref()) else {
             self.mistake(row.line, "no measure", "say --measure, or add a column `measure`");
             return;
         };
@@ -409,6 +417,48 @@ mod tests {
         let found = read(words, "f", &north).unwrap();
         let values: Vec<f64> = found[0].recording.samples.iter().map(|s| s.value).collect();
         assert_eq!(values, [1.0, 0.0]);
+    }
+
+    #[test]
+    fn where_it_is_open_cells_lie_between_commas_semicolons_or_tabs() {
+        let open = Reading { is_open: true, ..reading("z", "") };
+        let texts = [
+            "time,cpu\n2026-01-01,0.5\n2026-01-02,none\n",
+            "Time Stamp (UTC);cpu\n2026-01-01;0,5\n2026-01-02;N/A\n",
+            "time\tcpu\n2026-01-01\t\"0,5\"\n2026-01-02\t\n",
+        ];
+        for text in texts {
+            let found = read(text, "f", &open).unwrap();
+            assert_eq!(names(&found), ["z cpu"]);
+            let samples = &found[0].recording.samples;
+            assert!(samples.len() == 1 && (samples[0].value - 0.5).abs() < 1e-12, "{text}");
+        }
+    }
+
+    #[test]
+    fn two_columns_that_say_the_same_are_a_mistake() {
+        let twice = told("time,cpu,CPU\n2026-01-01,1,2\n", &reading("z", ""));
+        assert_eq!(
+            twice,
+            ["1: column `CPU` says the same as another; leave one out, or name it otherwise"]
+        );
+        let times = told("date,time,cpu\n2026-01-01,08:00,1\n", &reading("z", ""));
+        assert!(times[0].contains("column `time` says the same"), "{times:?}");
+    }
+
+    #[test]
+    fn where_it_is_open_columns_may_be_called_anything() {
+        let step = Some(Duration::from_secs(300));
+        let open = Reading { is_open: true, start: Some(Timestamp(0)), step, ..reading("vm", "") };
+        let named = |text: &str| names(&read(text, "f", &open).unwrap());
+        assert_eq!(named("time,CPU usage [%],host\n1,2,web\n"), ["vm cpu_usage"]);
+        assert_eq!(named(",north:cpu,2nd\n0,1,2\n"), ["north cpu", "vm column_2nd"]);
+        assert_eq!(named("41\n42\n"), ["vm amount"]);
+        assert_eq!(named("1;2;3\n3;4;5\n"), ["vm column_1", "vm column_2", "vm column_3"]);
+        assert_eq!(named("timestamp,value,is_odd\n1,2,3\n"), ["vm amount"]);
+        assert_eq!(read("41\n42\n", "f", &open).unwrap()[0].recording.samples.len(), 2);
+        let told = read("who,what\nme,this\n", "f", &open).unwrap_err();
+        assert!(told[0].line.is_none() && told[0].what == "no measurements", "{told:?}");
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! Traces of availability: counts and prices that begin at 0, or have no times at all.
+//!
+//! Knows how a trace is told from other files, and that a history wants a sample for each step. What
+//! a trace is, `forecast::trace` says.
 
 use forecast::grid::STEPS_MAX;
 use forecast::recording::Measure;

@@ -1,4 +1,6 @@
-//! Lines of an iCalendar text: unfolded, and cut into name, parameters and value.
+//! Lines of an iCalendar text: unfolded, and cut into name, parameters and value (RFC 5545, 3.1).
+//!
+//! Knows letters, and times as they are written. What properties mean is not known here.
 
 use jiff::civil::{Date, DateTime, Time};
 

@@ -58,10 +58,8 @@ fn draw(diagram: &Diagram, (left, top): (f64, f64), out: &mut Markup) {
         chart::segment("mid", pair[0], pair[1], out);
     }
     for (bin, &(x, y)) in spoken.iter().zip(&points) {
-        let share = (bin.came_true / bin.rows).clamp(0.0, 1.0);
-        // Two standard errors, as if forecasts were independent, which they are not: the least there is.
-        let error = 2.0 * (share * (1.0 - share) / bin.rows).sqrt() * SIDE;
-        chart::segment("line", (x, (y - error).max(top)), (x, (y + error).min(bottom)), out);
+        let (least, most) = interval(bin);
+        chart::segment("line", (x, at(0.0, most).1), (x, at(0.0, least).1), out);
         out.raw("<circle class=\"dot\" cx=\"").at(x).raw("\" cy=\"").at(y).raw("\" r=\"3.5\"/>\n");
     }
     let most = diagram.bins.iter().map(|bin| bin.rows).fold(1.0, f64::max);
@@ -72,5 +70,32 @@ fn draw(diagram: &Diagram, (left, top): (f64, f64), out: &mut Markup) {
     }
     let y = bottom + BARS + 32.0;
     chart::text("s", left + SIDE / 2.0, y, Anchor::Middle, "said (bars: how often)", out);
-    chart::text("s", left, top + 12.0, Anchor::Start, " came true", out);
+    chart::text("s", left + SIDE - 4.0, bottom - 6.0, Anchor::End, "upwards: came true", out);
+}
+
+/// Where the share that comes true lies with 95 % (Wilson, 1927), as if forecasts were independent,
+/// which they are not: the least doubt there is. Two standard errors would leave none where all came
+/// true.
+fn interval(bin: &Bin) -> (f64, f64) {
+    const Z: f64 = 1.96;
+    let (n, share) = (bin.rows, (bin.came_true / bin.rows).clamp(0.0, 1.0));
+    let middle = share + Z * Z / (2.0 * n);
+    let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + Z * Z / n;
+    (((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_true_a_few_times_is_not_sure_to() {
+        let of = |rows, came_true| interval(&Bin { rows, said: 0.5 * rows, came_true });
+        let (least, most) = of(4.0, 4.0);
+        assert!((least - 0.5101).abs() < 1e-3 && most > 0.999, "{least} {most}");
+        // Of Wilson's interval of 10 of 100: 5.52 % to 17.44 %.
+        let (least, most) = of(100.0, 10.0);
+        assert!((least - 0.0552).abs() < 1e-3 && (most - 0.1744).abs() < 1e-3, "{least} {most}");
+    }
 }

@@ -3,7 +3,7 @@
 use forecast::availability::{Free, ZoneAvailability};
 
 use super::chart::{self, Anchor, LEFT, NOW, Panel, RIGHT, WIDTH};
-use super::{Outlook, Past, Together, ahead, fan};
+use super::{Outlook, Past, Together, ahead, fan, is_silent};
 use crate::markup::Markup;
 
 /// The height of a zone's panel, and of a fan.
@@ -11,6 +11,8 @@ const ZONE: f64 = 72.0;
 const FAN: f64 = 110.0;
 /// From one panel to the next, with room for a title.
 const GAP: f64 = 48.0;
+/// The most warnings of a zone: there is one line for them, beside its name.
+const WARNINGS: usize = 3;
 /// The most panels of one file.
 const PANELS: usize = 400;
 
@@ -108,16 +110,20 @@ impl Sheet {
 
     fn zone(&mut self, zone: &ZoneAvailability, past: &Past, outlook: &Outlook) {
         let state = match zone.is_up {
+            Some(is_up) if is_silent(zone) => format!("was {}", if is_up { "up" } else { "down" }),
             Some(true) => format!("up for {}", ahead(zone.minutes_in_state)),
             Some(false) => format!("down for {}", ahead(zone.minutes_in_state)),
             None => "never seen".to_owned(),
         };
-        let note = zone.warnings.iter().map(|w| format!(" · {w}")).collect::<String>();
+        let mut note: String =
+            zone.warnings.iter().take(WARNINGS).map(|w| format!(" · {w}")).collect();
+        note += if zone.warnings.len() > WARNINGS { " · …" } else { "" };
         let panel = self.panel(&zone.zone, &(state + &note), ZONE, (0.0, 1.0), outlook);
         let out = &mut self.out;
         was(&panel, past, out);
         let step = f64::from(outlook.availability.horizon.step_minutes);
-        let now = zone.is_up.map(|is_up| (0.0, f64::from(u8::from(is_up))));
+        let now =
+            zone.is_up.filter(|_| !is_silent(zone)).map(|is_up| (0.0, f64::from(u8::from(is_up))));
         let up = curve(now, &zone.up, step);
         let floor: Vec<(f64, f64)> = up.iter().map(|point| (point.0, 0.0)).collect();
         panel.between("upa", &floor, &up, out);

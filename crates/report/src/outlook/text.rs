@@ -1,11 +1,12 @@
 //! A forecast as text: a table, a strip of the past and the future of every zone, fans of amounts.
 
+use forecast::Horizon;
 use forecast::availability::{Availability, Free, ZoneAvailability};
 use forecast::card::ModelCard;
 use spec::Bytes;
 
 use super::fan;
-use super::{Outlook, Past, ahead};
+use super::{Outlook, Past, ahead, is_silent};
 use crate::printable::clipped;
 use crate::quantity::{count, plural};
 use crate::text::Style;
@@ -47,10 +48,7 @@ pub fn text(outlook: &Outlook, style: Style) -> String {
 
 /// Chances in percent: to be up at a moment, and to stay up until then.
 fn table(made: &Availability, style: Style) -> String {
-    let horizons: Vec<u32> =
-        HORIZONS.into_iter().filter(|&minutes| minutes <= made.horizon.minutes).collect();
-    let stays: Vec<u32> =
-        STAYS.into_iter().filter(|&minutes| minutes <= made.horizon.minutes).collect();
+    let (horizons, stays) = (within(&HORIZONS, made.horizon), within(&STAYS, made.horizon));
     let first = format!("{:NAME$}  {:<14}", "", "");
     let mut head = format!("{first}{:<width$}", "up in, %", width = 7 * horizons.len());
     head += "   stays up for, %";
@@ -77,6 +75,16 @@ fn table(made: &Availability, style: Style) -> String {
     text
 }
 
+/// Those that are not beyond the horizon; its end where all are.
+fn within(minutes: &[u32], horizon: Horizon) -> Vec<u32> {
+    let mut within: Vec<u32> =
+        minutes.iter().copied().filter(|&minutes| minutes <= horizon.minutes).collect();
+    if within.is_empty() {
+        within.push(horizon.minutes);
+    }
+    within
+}
+
 fn percent(p: f64) -> String {
     format!("{:.0}", p * 100.0)
 }
@@ -84,7 +92,12 @@ fn percent(p: f64) -> String {
 fn now(zone: &ZoneAvailability) -> String {
     let Some(is_up) = zone.is_up else { return "unknown".to_owned() };
     let state = if is_up { "up" } else { "down" };
-    format!("{state}, {}", ahead(zone.minutes_in_state))
+    // Of what nobody heard of for long, only what it was is known.
+    if is_silent(zone) {
+        format!("was {state}")
+    } else {
+        format!("{state}, {}", ahead(zone.minutes_in_state))
+    }
 }
 
 /// How many zones there will be at once.
@@ -96,7 +109,7 @@ fn together(outlook: &Outlook, style: Style) -> String {
     let horizon = outlook.availability.horizon;
     let mut text = format!("\n{}", style.faint("zones up at once, in joint futures\n"));
     let step = |minutes: u32| (minutes.div_ceil(horizon.step_minutes.max(1)).max(1) - 1) as usize;
-    for minutes in HORIZONS.into_iter().skip(1).filter(|&minutes| minutes <= horizon.minutes) {
+    for minutes in within(&HORIZONS[1..], horizon) {
         let (Some([low, _, middle, _, high]), Some(none)) =
             (together.quantiles.get(step(minutes)), together.none.get(step(minutes)))
         else {

@@ -4,31 +4,16 @@
 //! What is scored is the amount as it is recorded, of a use or of what is free; where the capacity
 //! is known the loss of the one is that of the other.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-use forecast::counter;
 use forecast::free::backtest::{FORECASTERS, HORIZONS, Outcome, Recorded, Sums, run, run_group};
 use forecast::free::{Settings, backtest};
-use forecast::grid::{Method, lay};
-use forecast::recording::{Measure, Recording};
 use forecast::resource_predictor::Amount;
-use forecast::tidy;
 use forecast::{Covariates, Material};
-use observe::file;
 use serde::Serialize;
-use spec::{Duration, Timestamp};
 
 use super::each::on_all_cpus;
-use crate::failure::Failure;
+use super::table::Column;
 use crate::screen::{Screen, Tone};
 
-/// Seconds from one step to the next; the first that is not shorter than what was measured.
-const STEPS: [u32; 6] = [60, 120, 300, 600, 900, 1800];
-/// What a column in a table without times is taken to begin at.
-const SOMETIME: Timestamp = Timestamp(1_600_000_200_000_000);
-/// What in the name of a column or its file says that it may be a counter.
-const COUNTED: [&str; 4] = ["net", "bytes", "total", "packets"];
 /// Characters of a horizon in the table.
 const WIDTH: usize = 20;
 
@@ -76,36 +61,26 @@ pub(super) struct Value {
     weights: Vec<super::scores::WeightValue>,
 }
 
-/// Whether a table holds amounts, not a trace of availability.
-fn is_table_of_amounts(text: &str) -> bool {
-    !text.trim_start().starts_with('{') && !file::is_trace_of_changes(text)
-}
-
-/// Replays every column of the tables of each folder; `step` is that of tables without times.
-pub(super) fn test(
-    tables: &BTreeMap<String, Vec<PathBuf>>,
-    step: Duration,
-) -> Result<Vec<Tested>, Failure> {
-    let mut series = Vec::new();
-    for (folder, files) in tables {
-        for path in files {
-            let text =
-                std::fs::read_to_string(path).map_err(|error| Failure::io("read", path, &error))?;
-            if is_table_of_amounts(&text) {
-                let columns = read(path, &text, step)?;
-                series.extend(columns.into_iter().map(|recorded| (folder.clone(), recorded)));
-            }
+/// Replays each of these columns of tables, by folder; what is wrong with one is told.
+pub(super) fn test(columns: Vec<(String, Column)>, screen: Screen) -> Vec<Tested> {
+    let warning = screen.word(Tone::Doubtful, "warning:");
+    for (_, Column { recorded, flaws }) in &columns {
+        for flaw in flaws {
+            screen.say(&format!("{warning} {}: {flaw}", recorded.name));
         }
     }
     let outcomes = on_all_cpus(
-        &series,
-        |(_, recorded)| recorded.amounts.len(),
-        |(_, recorded)| run(recorded, &Settings::new(recorded.step_seconds)),
+        &columns,
+        |(_, column)| column.recorded.amounts.len(),
+        |(_, Column { recorded, .. })| run(recorded, &Settings::new(recorded.step_seconds)),
     );
-    let each = series.into_iter().zip(outcomes);
-    let tested =
-        |((folder, recorded), outcome)| Tested { folder, recorded, outcome, measured: None };
-    Ok(each.map(tested).collect())
+    let tested = |((folder, column), outcome): ((String, Column), _)| Tested {
+        folder,
+        recorded: column.recorded,
+        outcome,
+        measured: None,
+    };
+    columns.into_iter().zip(outcomes).map(tested).collect()
 }
 
 /// Replays all amounts that a project measured, as `forecast show` would have forecast them, and
@@ -142,48 +117,6 @@ pub(super) fn test_measured(name: &str, material: &Material, inputs: &[String]) 
         Tested { folder: name.to_owned(), recorded, outcome, measured: Some(measured) }
     });
     tested.collect()
-}
-
-/// The columns of a table, each as a series of its own.
-fn read(path: &Path, text: &str, step: Duration) -> Result<Vec<Recorded>, Failure> {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let reading = |measure: Option<&str>| file::Reading {
-        zone: Some(stem.clone()),
-        measure: measure.map(|name| Measure::Named(name.to_owned())),
-        start: Some(SOMETIME),
-        step: Some(step),
-        ..file::Reading::default()
-    };
-    let heading = text.lines().next().unwrap_or_default().to_lowercase();
-    let is_long = heading.split(',').any(|cell| cell.trim() == "value");
-    let found = file::read(text, &stem, &reading(is_long.then_some("amount")));
-    let found = found.map_err(|mistakes| {
-        let failure = Failure::invalid(format!("{} is no table of amounts", path.display()));
-        mistakes.iter().take(5).fold(failure, |failure, one| failure.cause(one.to_string()))
-    })?;
-    let named = |recording: Recording| {
-        let name = match is_long {
-            true => stem.clone(),
-            false => format!("{stem}:{}", recording.measure),
-        };
-        on_steps(name, &recording)
-    };
-    Ok(found.into_iter().map(|found| named(found.recording)).collect())
-}
-
-/// A recording by steps from its first sample on; the change of what only ever rises.
-fn on_steps(name: String, recording: &Recording) -> Recorded {
-    let (mut samples, _) = tidy::tidy(&recording.samples);
-    let usual = (tidy::usual_interval(&samples) as f64 / 1e6).round() as u32;
-    let step_seconds = STEPS.into_iter().find(|&step| step >= usual).unwrap_or(3600);
-    let lower = name.to_lowercase();
-    let is_counter =
-        COUNTED.iter().any(|word| lower.contains(word)) && counter::is_counter(&samples);
-    let first = samples.first().map_or(0, |sample| sample.at.0);
-    samples.iter_mut().for_each(|sample| sample.at.0 -= first);
-    let method = if is_counter { Method::Rate } else { Method::Mean };
-    let amounts = lay(&samples, step_seconds, method).values;
-    Recorded { name, step_seconds, amounts, capacity: None }
 }
 
 /// Every score, for programs.
@@ -258,12 +191,17 @@ fn line(tested: &Tested, screen: Screen) -> String {
     };
     for cells in &outcome.cells {
         let (own, best) = (cells[0].wql(), best(cells));
-        let pair = format!("{:.2}/{:.2}", 100.0 * own, 100.0 * best);
+        let pair = format!("{}/{}", figure(100.0 * own, 2), figure(100.0 * best, 2));
         let pair = format!("{pair:>width$}", width = WIDTH - 5);
         text += &if own <= best { screen.datum(Tone::Good, &pair) } else { pair };
         text += &format!(" {:.2}", cells[0].coverage());
     }
     text + "\n"
+}
+
+/// A number; there is none of a loss as a share of nothing.
+fn figure(value: f64, digits: usize) -> String {
+    if value.is_finite() { format!("{value:.digits$}") } else { "-".to_owned() }
 }
 
 fn best(cells: &[Sums]) -> f64 {
@@ -272,13 +210,14 @@ fn best(cells: &[Sums]) -> f64 {
 
 /// The mean over series: of each forecaster, and of the best baseline of each series.
 fn means(outcomes: &[&Outcome], screen: Screen) -> String {
-    let n = outcomes.len() as f64;
     let mut text = String::from("\n") + &head("mean over series", screen);
     let mut row = |name: &str, value: &dyn Fn(&[Sums]) -> f64, digits: usize| {
         text += &format!("{name:<32}");
         for j in 0..HORIZONS.len() {
-            let sum: f64 = outcomes.iter().map(|outcome| value(&outcome.cells[j])).sum();
-            text += &format!("{:>1$.2$}", sum / n, WIDTH, digits);
+            let each = outcomes.iter().map(|outcome| value(&outcome.cells[j]));
+            let known: Vec<f64> = each.filter(|value| value.is_finite()).collect();
+            let mean = known.iter().sum::<f64>() / known.len() as f64;
+            text += &format!("{:>1$}", figure(mean, digits), WIDTH);
         }
         text += "\n";
     };

@@ -1,24 +1,20 @@
 //! `foreshard forecast backtest`: recorded availability and amounts replayed, folder by folder, or what a
 //! project measured, with all that is known ahead and without each input.
 
-use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use forecast::backtest::{Error, Folder, Outcome, run_knowing, targets};
 use forecast::target::Kind;
-use forecast::trace::{self, Trace};
-use forecast::{Covariates, Learning, Material, Zone};
+use forecast::trace::Trace;
+use forecast::{Covariates, Learning, Material};
 
 use super::each::on_all_cpus;
-use super::{amounts, counts, inputs, scores, source};
+use super::{amounts, below, counts, inputs, scores, source};
 use crate::args::ForecastBacktest;
 use crate::exit_code::Code;
 use crate::failure::Failure;
 use crate::screen::Screen;
-
-/// The deepest that folders of traces are looked for.
-const DEPTH_MAX: usize = 8;
 
 /// A folder, and what is known ahead of its zones.
 pub(super) struct Subject {
@@ -46,10 +42,10 @@ struct Job<'a> {
 /// Replays every folder below the root, or what a project measured, and prints scores.
 ///
 /// # Errors
-/// There are neither traces nor tables, one cannot be read, or the forecasts cannot be written.
+/// There are neither traces nor tables, or the forecasts cannot be written.
 pub(crate) fn backtest(args: &ForecastBacktest, screen: Screen) -> Result<Code, Failure> {
-    let (subjects, amounts) = match &args.root {
-        Some(root) => recorded(root, args)?,
+    let (subjects, amounts, code) = match &args.root {
+        Some(root) => recorded(root, args, screen)?,
         None => measured(args, screen)?,
     };
     let jobs: Vec<Job<'_>> = subjects.iter().flat_map(jobs).collect();
@@ -84,30 +80,26 @@ pub(crate) fn backtest(args: &ForecastBacktest, screen: Screen) -> Result<Code, 
         let text = odds + &worth + space + &amounts::text(&amounts, screen) + &of_amounts;
         screen.print(&text)?;
     }
-    Ok(Code::Succeeded)
+    Ok(code)
 }
 
+/// What is replayed, and how the command ends.
+type Recordings = (Vec<Subject>, Vec<amounts::Tested>, Code);
+
 /// What is below a folder.
-fn recorded(
-    root: &Path,
-    args: &ForecastBacktest,
-) -> Result<(Vec<Subject>, Vec<amounts::Tested>), Failure> {
-    let amounts = amounts::test(&files(root, "csv")?, args.step)?;
-    if files(root, "json")?.is_empty() && !amounts.is_empty() {
-        return Ok((Vec::new(), amounts));
-    }
+fn recorded(root: &Path, args: &ForecastBacktest, screen: Screen) -> Result<Recordings, Failure> {
+    let below = below::look(root, Some(args.step), screen)?;
+    let code = below.code();
     let bare = |folder: Folder| {
         let ahead = vec![Covariates::none(); folder.zones.len()];
         Subject { folder, ahead }
     };
-    Ok((read(root)?.into_iter().map(bare).collect(), amounts))
+    let amounts = amounts::test(below.columns, screen);
+    Ok((below.folders.into_iter().map(bare).collect(), amounts, code))
 }
 
 /// What a project measured, with what its site says is known ahead.
-fn measured(
-    args: &ForecastBacktest,
-    screen: Screen,
-) -> Result<(Vec<Subject>, Vec<amounts::Tested>), Failure> {
+fn measured(args: &ForecastBacktest, screen: Screen) -> Result<Recordings, Failure> {
     let (name, mut material) = source::history(&args.project)?;
     if let Some(path) = &args.site {
         let site = source::Site { path, project: &args.project, without: &[] };
@@ -118,7 +110,8 @@ fn measured(
     let amounts = amounts::test_measured(&name, &material, &inputs);
     let Material { zones, up, step_seconds, ahead, .. } = material;
     let traces = up.into_iter().map(|samples| Trace { step_seconds, samples }).collect();
-    Ok((vec![Subject { folder: Folder { name, zones, traces }, ahead }], amounts))
+    let subject = Subject { folder: Folder { name, zones, traces }, ahead };
+    Ok((vec![subject], amounts, Code::Succeeded))
 }
 
 /// Names of the inputs of zones, which have the same.
@@ -195,62 +188,4 @@ fn emit(path: &Path, parts: &[scores::Part<'_>]) -> Result<(), Failure> {
         }
     }
     out.flush().map_err(failed)
-}
-
-/// Every folder with traces in it, by name; a folder's name is its path below the root.
-pub(super) fn read(root: &Path) -> Result<Vec<Folder>, Failure> {
-    let found = files(root, "json")?;
-    if found.is_empty() {
-        let message = format!("there are no traces in {}", root.display());
-        return Err(Failure::invalid(message)
-            .hint("`foreshard forecast backtest --help` says what a trace is"));
-    }
-    found.into_iter().map(|(name, files)| folder(name, files)).collect()
-}
-
-/// Every file of a kind below the root, by the name of its folder, in order.
-fn files(root: &Path, kind: &str) -> Result<BTreeMap<String, Vec<PathBuf>>, Failure> {
-    let mut found = BTreeMap::new();
-    collect(root, root, 0, kind, &mut found)?;
-    found.values_mut().for_each(|files: &mut Vec<PathBuf>| files.sort());
-    Ok(found)
-}
-
-fn collect(
-    root: &Path,
-    at: &Path,
-    depth: usize,
-    kind: &str,
-    found: &mut BTreeMap<String, Vec<PathBuf>>,
-) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::io("read", at, &error);
-    for entry in std::fs::read_dir(at).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.is_dir() {
-            if depth < DEPTH_MAX {
-                collect(root, &path, depth + 1, kind, found)?;
-            }
-        } else if path.extension().is_some_and(|extension| extension == kind) {
-            let below = at.strip_prefix(root).unwrap_or(at);
-            let name = if below.as_os_str().is_empty() { root } else { below };
-            found.entry(name.to_string_lossy().into_owned()).or_default().push(path);
-        }
-    }
-    Ok(())
-}
-
-fn folder(name: String, files: Vec<PathBuf>) -> Result<Folder, Failure> {
-    let mut folder = Folder { name, zones: Vec::new(), traces: Vec::new() };
-    for file in files {
-        let text =
-            std::fs::read_to_string(&file).map_err(|error| Failure::io("read", &file, &error))?;
-        let trace = trace::parse(&text).map_err(|error| {
-            let failure = Failure::invalid(format!("{} is not a trace", file.display()));
-            failure.cause(error.to_string()).because_of(std::error::Error::source(&error))
-        })?;
-        let zone = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        folder.zones.push(Zone { region: trace::region_of(&zone).map(str::to_owned), name: zone });
-        folder.traces.push(trace);
-    }
-    Ok(folder)
 }

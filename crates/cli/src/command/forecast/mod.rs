@@ -2,6 +2,7 @@
 
 mod amounts;
 mod backtest;
+mod below;
 mod counts;
 mod each;
 mod inputs;
@@ -9,6 +10,7 @@ mod paths;
 mod scores;
 mod show;
 mod source;
+mod table;
 
 pub(crate) use backtest::backtest;
 pub(crate) use paths::paths;

@@ -26,9 +26,8 @@ pub(crate) fn paths(args: &ForecastPaths, screen: Screen) -> Result<Code, Failur
     let horizon = source::horizon(args.from.horizon)?;
     let width = screen.width();
     let style = if screen.paints_out() { Style::coloured(width) } else { Style::plain(width) };
-    for (i, (name, predictor)) in
-        source::learned(&args.from, horizon, screen)?.into_iter().enumerate()
-    {
+    let (groups, code) = source::learned(&args.from, horizon, screen)?;
+    for (i, (name, predictor)) in groups.into_iter().enumerate() {
         let joint = predictor.joint(horizon);
         let joint = joint.ok_or_else(|| Failure::invalid(format!("nothing is known of {name}")))?;
         let paths = joint.paths(args.number as usize, args.from.seed);
@@ -47,7 +46,7 @@ pub(crate) fn paths(args: &ForecastPaths, screen: Screen) -> Result<Code, Failur
         let gap = if i > 0 { "\n" } else { "" };
         screen.print(&format!("{gap}{}", outlook::futures(&of, style)))?;
     }
-    Ok(Code::Succeeded)
+    Ok(code)
 }
 
 /// The first line of a group: of what the others are.

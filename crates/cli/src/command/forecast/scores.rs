@@ -152,9 +152,9 @@ pub(crate) fn diagrams(parts: &[Part<'_>]) -> String {
         outlook::Diagram {
             title: format!("{what} {}: {}", ahead(target.minutes), last_part(&part.folder.name)),
             note: format!(
-                "Brier {:.3}, skill {:.2}, calibration error {:.3}",
+                "Brier {:.3}, skill {}, calibration error {:.3}",
                 blend.brier(),
-                blend.skill(&reference),
+                skill(blend.skill(&reference), 2),
                 blend.ece()
             ),
             bins: *blend.reliability(),
@@ -194,7 +194,8 @@ pub(crate) fn text(parts: &[Part<'_>], screen: Screen) -> String {
         text += "\n";
     }
     if text.is_empty() {
-        text += "the traces are too short: there is nothing to hold forecasts against\n";
+        text += "there is nothing to hold forecasts against: the traces are too short, or nothing is \
+                 known of what follows their first 60 %\n";
     }
     text
 }
@@ -214,6 +215,11 @@ pub(super) fn ahead(minutes: u32) -> String {
     } else {
         format!("{minutes} min")
     }
+}
+
+/// A skill; against a climatology that is hardly ever wrong, how bad it is says nothing.
+fn skill(value: f64, digits: usize) -> String {
+    if value < -10.0 { "< -10".to_owned() } else { format!("{value:.digits$}") }
 }
 
 fn line(name: &str, values: impl Iterator<Item = f64>) -> String {
@@ -256,7 +262,11 @@ fn qualities(part: &Part<'_>, targets: &[Target]) -> String {
         });
         values.collect::<Vec<_>>().into_iter()
     };
-    let mut text = line("skill", each(&|score, reference| score.skill(reference)));
+    let mut text = format!("{:<24}", "skill");
+    for value in each(&|score, reference| score.skill(reference)) {
+        text += &format!("{:>9}", skill(value, 4));
+    }
+    text += "\n";
     text += &line("log loss", each(&|score, _| score.log_loss()));
     text += &line("calibration error", each(&|score, _| score.ece()));
     text += &line("share true", each(&|score, _| score.base_rate()));
@@ -277,7 +287,7 @@ fn skills_of_zones(part: &Part<'_>, targets: &[Target], screen: Screen) -> Strin
             text += &if score.rows() == 0 {
                 format!("{:>9}", "-")
             } else {
-                format!("{:>9.3}", score.skill(reference))
+                format!("{:>9}", skill(score.skill(reference), 3))
             };
         }
         text += "\n";

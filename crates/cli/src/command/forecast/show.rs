@@ -20,7 +20,8 @@ const FUTURES: usize = 4000;
 pub(crate) fn show(args: &ForecastShow, screen: Screen) -> Result<Code, Failure> {
     let horizon = source::horizon(args.from.horizon)?;
     let mut outlooks = Vec::new();
-    for (name, predictor) in source::learned(&args.from, horizon, screen)? {
+    let (groups, code) = source::learned(&args.from, horizon, screen)?;
+    for (name, predictor) in groups {
         outlooks.push(outlook(name, &predictor, horizon, args)?);
     }
     if outlooks.iter().all(|outlook| outlook.availability.zones.is_empty()) {
@@ -37,7 +38,7 @@ pub(crate) fn show(args: &ForecastShow, screen: Screen) -> Result<Code, Failure>
     if args.json {
         let made: Vec<&Availability> = outlooks.iter().map(|one| &one.availability).collect();
         screen.print_json(&made)?;
-        return Ok(Code::Succeeded);
+        return Ok(code);
     }
     let width = screen.width();
     let style = if screen.paints_out() { Style::coloured(width) } else { Style::plain(width) };
@@ -45,7 +46,12 @@ pub(crate) fn show(args: &ForecastShow, screen: Screen) -> Result<Code, Failure>
         .iter()
         .map(|one| outlook::text(one, style) + &outlook::card(&one.availability.model, style));
     screen.print(&texts.collect::<Vec<_>>().join("\n"))?;
-    Ok(Code::Succeeded)
+    Ok(code)
+}
+
+fn unknown(name: &str) -> Failure {
+    Failure::invalid(format!("nothing is known of {name}"))
+        .hint("forecasts begin when five minutes were measured")
 }
 
 fn outlook(
@@ -55,8 +61,7 @@ fn outlook(
     args: &ForecastShow,
 ) -> Result<Outlook, Failure> {
     let made = predictor.predict_availability(horizon);
-    let mut availability =
-        made.ok_or_else(|| Failure::invalid(format!("nothing is known of {name}")))?;
+    let mut availability = made.ok_or_else(|| unknown(&name))?;
     availability.name = name;
     for (z, zone) in availability.zones.iter_mut().enumerate() {
         zone.wait = predictor.wait(z, args.asked());

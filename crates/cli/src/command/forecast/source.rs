@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use forecast::backtest::Folder;
 use forecast::calendar::Axis;
 use forecast::covariates;
 use forecast::recording::Measure;
@@ -12,7 +13,7 @@ use observe::{ahead, past, time};
 use runner::run_dir::Project;
 use spec::{Duration, Timestamp};
 
-use super::backtest;
+use super::below;
 use crate::args::{ForecastFrom, ProjectChoice};
 use crate::exit_code::Code;
 use crate::failure::Failure;
@@ -24,6 +25,9 @@ const RUNS: usize = 500;
 /// The latest forecast, below the project's state.
 const LATEST: &str = "forecast.json";
 
+/// Groups of zones, each with its name, and how a command ends that used them.
+type Groups<T> = (Vec<(String, T)>, Code);
+
 /// Every group of zones with its name, and what was learned of it.
 ///
 /// # Errors
@@ -32,9 +36,10 @@ pub(super) fn learned(
     from: &ForecastFrom,
     horizon: Horizon,
     screen: Screen,
-) -> Result<Vec<(String, ResourcePredictor)>, Failure> {
+) -> Result<Groups<ResourcePredictor>, Failure> {
     let mut groups = Vec::new();
-    for (name, mut material) in read(from)? {
+    let (read, code) = read(from, screen)?;
+    for (name, mut material) in read {
         if let Some(path) = &from.site {
             let site = Site { path, project: &from.project, without: &from.without };
             know_ahead(site, &mut material, horizon.minutes, screen)?;
@@ -42,7 +47,7 @@ pub(super) fn learned(
         let predictor = ResourcePredictor::learn(material, Learning::default().in_haste());
         groups.push((name, predictor));
     }
-    Ok(groups)
+    Ok((groups, code))
 }
 
 /// How far ahead a forecast is asked for.
@@ -59,12 +64,13 @@ pub(super) fn horizon(span: Duration) -> Result<Horizon, Failure> {
     Ok(Horizon { minutes, ..Horizon::default() })
 }
 
-fn read(from: &ForecastFrom) -> Result<Vec<(String, Material)>, Failure> {
+fn read(from: &ForecastFrom, screen: Screen) -> Result<Groups<Material>, Failure> {
     match &from.root {
-        Some(root) => traces(root, from.at.as_deref()),
+        Some(root) => traces(root, from.at.as_deref(), screen),
         None => {
             let project = past_run::home(&from.project)?;
-            Ok(vec![(name(&project), measured(&project, from.at.as_deref())?)])
+            let material = measured(&project, from.at.as_deref())?;
+            Ok((vec![(name(&project), material)], Code::Succeeded))
         }
     }
 }
@@ -162,26 +168,26 @@ fn are_inputs(site: &spec::Site, names: &[String]) -> Result<(), Failure> {
     }
 }
 
-fn traces(root: &Path, at: Option<&str>) -> Result<Vec<(String, Material)>, Failure> {
+fn traces(root: &Path, at: Option<&str>, screen: Screen) -> Result<Groups<Material>, Failure> {
     let since = at.map(|at| at.parse::<Duration>().map_err(|_| no_span(at))).transpose()?;
-    let folders = backtest::read(root)?;
-    let material = folders.into_iter().map(|folder| {
+    let below = below::look(root, None, screen)?;
+    let material = |folder: &Folder| {
         let step = folder.traces.first().map_or(1, |trace| trace.step_seconds.max(1));
-        if folder.traces.iter().any(|trace| trace.step_seconds != step) {
-            let message = format!("the zones of {} are not sampled at the same steps", folder.name);
-            return Err(Failure::invalid(message));
-        }
         let until =
             since.map_or(usize::MAX, |since| (since.as_secs_f64() / f64::from(step)) as usize);
         // A folder that was named itself is called by its last part.
         let name = Path::new(&folder.name);
         let name = name.file_name().filter(|_| name == root).unwrap_or(name.as_os_str());
-        Ok((
-            name.to_string_lossy().into_owned(),
-            Material::of_traces(&folder.zones, &folder.traces, until),
-        ))
-    });
-    material.collect()
+        let name = name.to_string_lossy().into_owned();
+        let length = folder.traces.iter().map(|trace| trace.samples.len()).max().unwrap_or(0);
+        if since.is_some() && until > length {
+            let end = Duration::from_secs(length as u64 * u64::from(step));
+            let warning = screen.word(Tone::Doubtful, "warning:");
+            screen.say(&format!("{warning} {name} ends after {end}, and is forecast from there"));
+        }
+        (name, Material::of_traces(&folder.zones, &folder.traces, until))
+    };
+    Ok((below.folders.iter().map(material).collect(), below.code()))
 }
 
 fn no_span(at: &str) -> Failure {

@@ -56,6 +56,7 @@ fn from_files(args: &HistoryImport, screen: Screen) -> Result<Vec<Incoming>, Fai
         unit: args.unit.clone(),
         start: args.start,
         step: args.step,
+        is_open: false,
     };
     let (mut incoming, mut mistakes) = (Vec::new(), Vec::new());
     for path in &args.files {
