@@ -34,6 +34,14 @@ pub struct Asked {
     pub walltime: Option<f64>,
 }
 
+impl Asked {
+    /// What tells requests apart, in their order; a size that is not known is as 0.
+    #[must_use]
+    pub fn key(self) -> [u64; 3] {
+        [self.cpus, self.memory, self.walltime].map(|size| size.unwrap_or(0.0).to_bits())
+    }
+}
+
 /// A wait that is over.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Waited {

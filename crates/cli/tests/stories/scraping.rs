@@ -226,6 +226,9 @@ fn live(scraping: &Scraping, from: &str, to: &str) {
     assert!(kept.len() as f64 > SCRAPES / 2.0, "{} samples", kept.len());
     assert_eq!(kept, scraping.range(memory, from, to, "0.5"));
 
+    let all = scraping.import(["here", "memory_capacity"], "node_memory_MemTotal_bytes", live);
+    assert!(all.len() > 1 && all.windows(2).all(|pair| pair[0].1.eq(&pair[1].1)));
+
     let busy = "1 - avg(rate(node_cpu_seconds_total{mode=\"idle\"}[2s]))";
     let kept = scraping.import(["here", "cpu"], busy, live);
     let cpus = std::thread::available_parallelism().unwrap().get() as f64;

@@ -10,6 +10,8 @@
 //! closed: a sample that comes later for a step that has one changes nothing, so taking the same
 //! samples in twice is the same as once. Samples for different requests do not stand for each other.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Error, History};
@@ -158,9 +160,14 @@ impl History {
     pub fn put_series(&mut self, measured: &[Measured]) -> Result<Vec<Taken>, Error> {
         self.write(|transaction| {
             let mut taken = Vec::with_capacity(measured.len());
+            // What is left to do for a series is done once, in however many parts it comes.
+            let mut touched = BTreeMap::new();
             for series in measured {
                 assert!(series.points.iter().all(|point| point.1.is_finite()), "finite values");
-                taken.push(put(transaction, series)?);
+                taken.push(put(transaction, series, &mut touched)?);
+            }
+            for one in touched.values() {
+                settle(transaction, one)?;
             }
             bound(transaction, SAMPLES_MAX)?;
             Ok(taken)
@@ -310,7 +317,18 @@ struct Row {
     asked: i64,
 }
 
-fn put(transaction: &Transaction<'_>, measured: &Measured) -> rusqlite::Result<Taken> {
+/// A series that got samples.
+struct Touched {
+    row: Row,
+    newest: i64,
+    source: String,
+}
+
+fn put(
+    transaction: &Transaction<'_>,
+    measured: &Measured,
+    touched: &mut BTreeMap<i64, Touched>,
+) -> rusqlite::Result<Taken> {
     let row = row_of(transaction, measured)?;
     let mut taken = Taken::default();
     let Some(last) = measured.points.last() else { return Ok(taken) };
@@ -324,14 +342,27 @@ fn put(transaction: &Transaction<'_>, measured: &Measured) -> rusqlite::Result<T
     let (old, young) = points.split_at(points.partition_point(|point| point.0 < closed.fine_to));
     put_closed(transaction, &row, closed, old, &mut taken)?;
     put_young(transaction, &row, young, &mut taken)?;
-    thin(transaction, &row, marks)?;
-    delete_before(transaction, row.id, oldest)?;
+    match touched.get_mut(&row.id) {
+        Some(known) => known.newest = known.newest.max(newest),
+        None => {
+            let source = measured.source.clone();
+            touched.insert(row.id, Touched { row, newest, source });
+        }
+    }
+    Ok(taken)
+}
+
+/// Thins out what has become old by what came, and counts what is there.
+fn settle(transaction: &Transaction<'_>, touched: &Touched) -> rusqlite::Result<()> {
+    let Touched { row, newest, source } = touched;
+    let marks = row.marks.moved(*newest);
+    thin(transaction, row, marks)?;
+    delete_before(transaction, row.id, newest.saturating_sub(COARSE))?;
     let mut mark = transaction.prepare_cached(
         "UPDATE series SET source=?2, fine_to_us=?3, coarse_to_us=?4 WHERE id=?1",
     )?;
-    mark.execute(params![row.id, measured.source, marks.fine_to, marks.coarse_to])?;
-    count_anew(transaction, row.id)?;
-    Ok(taken)
+    mark.execute(params![row.id, source, marks.fine_to, marks.coarse_to])?;
+    count_anew(transaction, row.id)
 }
 
 fn row_of(transaction: &Transaction<'_>, measured: &Measured) -> rusqlite::Result<Row> {
@@ -711,6 +742,35 @@ mod tests {
         let requests = "SELECT count(*) FROM requests";
         let left: i64 = history.db.query_row(requests, [], |row| row.get(0)).unwrap();
         assert_eq!(left, 0);
+    }
+
+    #[test]
+    fn waits_in_many_parts_grow_as_thin_as_in_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut history = history(&dir);
+        // Old and young, of five requests, the youngest in the middle.
+        let part = |i: i64| {
+            let at = NOON - 120 * DAY + (i * 37 % 40) * 3 * DAY + i * 30 * SECOND;
+            waits((i % 5 + 1) as f64, &[(at, i as f64), (at + 20 * SECOND, 0.5)])
+        };
+        let parts: Vec<Measured> = (0..200).map(part).collect();
+        history.put_series(&parts).unwrap();
+        let once = history.samples_asked("north", "wait", i64::MIN..i64::MAX).unwrap();
+        let summary = history.series().unwrap();
+        let kept: usize = once.iter().map(|(_, points)| points.len()).sum();
+        assert_eq!((summary[0].count, once.len()), (kept as u64, 5));
+        let newest = summary[0].last_us;
+        let marks = Marks::NONE.moved(newest);
+        for (_, points) in &once {
+            let old = points.iter().filter(|point| point.0 < marks.fine_to);
+            let mut steps: Vec<i64> = old.map(|point| marks.step_of(point.0).start).collect();
+            let n = steps.len();
+            steps.dedup();
+            assert_eq!(steps.len(), n, "one for each step");
+        }
+        let taken = history.put_series(&parts).unwrap();
+        assert_eq!(taken.iter().map(|taken| taken.added).sum::<u64>(), 0);
+        assert_eq!(history.samples_asked("north", "wait", i64::MIN..i64::MAX).unwrap(), once);
     }
 
     #[test]

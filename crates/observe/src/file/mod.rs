@@ -132,11 +132,6 @@ struct Row<'a> {
     value: f64,
 }
 
-/// Requests in an order.
-fn bits(asked: Asked) -> [u64; 3] {
-    [asked.cpus, asked.memory, asked.walltime].map(|size| size.unwrap_or(0.0).to_bits())
-}
-
 impl<'a> Rows<'a> {
     fn new(reading: &'a Reading) -> Self {
         Self { reading, series: BTreeMap::new(), mistakes: Vec::new() }
@@ -178,7 +173,7 @@ impl<'a> Rows<'a> {
             self.mistake(row.line, what, "leave cpus, memory and walltime to `wait`");
             return;
         }
-        let key = (zone.to_owned(), measure.clone(), bits(row.asked));
+        let key = (zone.to_owned(), measure.clone(), row.asked.key());
         if !self.series.contains_key(&key) {
             match self.gathered(row, zone, measure) {
                 Some(gathered) => self.series.insert(key.clone(), gathered),

@@ -1,5 +1,7 @@
 //! `foreshard history import`: all of it or nothing, and every mistake at once.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::Read;
 use std::path::Path;
 
@@ -128,19 +130,19 @@ fn bounded(mut incoming: Vec<Incoming>, args: &HistoryImport) -> Result<Vec<Inco
 
 /// One of each series, whatever files it was cut into.
 fn merged(incoming: Vec<Incoming>) -> Vec<Incoming> {
-    let mut merged: Vec<Incoming> = Vec::new();
+    let mut merged: BTreeMap<(String, Measure, [u64; 3]), Incoming> = BTreeMap::new();
     for one in incoming {
-        let is_same = |other: &&mut Incoming| {
-            (&other.recording.zone, &other.recording.measure)
-                == (&one.recording.zone, &one.recording.measure)
-                && other.recording.asked == one.recording.asked
-        };
-        match merged.iter_mut().find(is_same) {
-            Some(other) => other.recording.samples.extend(one.recording.samples),
-            None => merged.push(one),
+        let Recording { zone, measure, asked, .. } = &one.recording;
+        match merged.entry((zone.clone(), measure.clone(), asked.key())) {
+            Entry::Occupied(mut other) => {
+                other.get_mut().recording.samples.extend(one.recording.samples);
+            }
+            Entry::Vacant(place) => {
+                place.insert(one);
+            }
         }
     }
-    merged
+    merged.into_values().collect()
 }
 
 fn text_of(path: &Path) -> Result<String, Failure> {
