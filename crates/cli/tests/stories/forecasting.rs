@@ -99,11 +99,14 @@ fn what_cannot_be_replayed_is_named_and_the_rest_is_replayed() {
     stage.write("data/README.md", "read me");
     stage.write("data/package.json", "{\"name\": \"package\"}");
     stage.write("data/notes.csv", "who,what\nme,this\n");
+    stage.write("data/.foreshard/forecast.json", "{}");
+    (0..20).for_each(|i| stage.write(&format!("data/zz/{i}.json"), "{}"));
     let told = stage.foreshard(&["forecast", "backtest", "data", "--emit", "f.jsonl"]).ends(0);
     let told = told.prints("spot: up at the end of the horizon");
     let told = told.says("package.json is not a trace, and left out");
     let told = told.says("notes.csv is no table of amounts, and left out: no measurements");
-    assert!(!told.err.contains("README"), "{}", told.err);
+    let told = told.says("warning: 12 more are neither traces nor tables");
+    assert!(!told.err.contains("README") && !told.err.contains("forecast.json"), "{}", told.err);
     let whole = stage.read("f.jsonl");
     assert!(whole.contains("\"zone\":\"a\"") && whole.contains("\"zone\":\"b\""));
 

@@ -20,6 +20,8 @@ use crate::screen::{Screen, Tone};
 
 /// The deepest that files are looked for.
 const DEPTH_MAX: usize = 8;
+/// The most files of other kinds that are named: somebody's whole folder may hold thousands.
+const OTHERS_NAMED: usize = 10;
 /// The most bytes of a file.
 const BYTES_MAX: u64 = 1 << 30;
 /// How files end that may hold traces or tables.
@@ -62,12 +64,15 @@ pub(super) fn look(root: &Path, step: Option<Duration>, screen: Screen) -> Resul
             .hint("name the folder that it is in: the files of a folder belong together"));
     }
     let warning = screen.word(Tone::Doubtful, "warning:");
-    let mut below = Below::default();
+    let (mut below, mut others) = (Below::default(), 0);
     for (name, paths) in files(root)? {
         let mut folder = Folder { name, zones: Vec::new(), traces: Vec::new() };
         for path in paths {
             if let Err(LeftOut { why, is_broken }) = take(&path, step, &mut folder, &mut below) {
-                screen.say(&format!("{warning} {} {why}", path.display()));
+                others += usize::from(!is_broken);
+                if is_broken || others <= OTHERS_NAMED {
+                    screen.say(&format!("{warning} {} {why}", path.display()));
+                }
                 below.is_broken |= is_broken;
             }
         }
@@ -77,6 +82,10 @@ pub(super) fn look(root: &Path, step: Option<Duration>, screen: Screen) -> Resul
             below.is_broken = true;
         }
         below.folders.extend((!folder.zones.is_empty()).then_some(folder));
+    }
+    if others > OTHERS_NAMED {
+        let more = others - OTHERS_NAMED;
+        screen.say(&format!("{warning} {more} more are neither traces nor tables, and left out"));
     }
     if below.folders.is_empty() && below.columns.is_empty() {
         let tables = if step.is_some() { ", and no tables" } else { "" };
@@ -178,7 +187,9 @@ fn collect(
     for entry in std::fs::read_dir(at).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.is_dir() {
-            if depth < DEPTH_MAX {
+            // What programs keep for themselves, as in `.foreshard` and `.git`, nobody means.
+            let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
+            if depth < DEPTH_MAX && !is_hidden {
                 collect(root, &path, depth + 1, found)?;
             }
         } else if is_of_use(&path) {
