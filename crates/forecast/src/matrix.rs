@@ -16,7 +16,7 @@ const EIGEN_MAX: usize = 64;
 /// How far pairs are drawn towards 0, the least that helps.
 const DRAWN: [f64; 8] = [0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.6, 1.0];
 /// Weights that are added up together.
-const LANES: usize = 4;
+const LANES: usize = 8;
 
 /// Weights of independent standard variables, `width` for each row, whose weighted sums have this
 /// correlation.
@@ -50,13 +50,15 @@ impl Loadings {
             if weights.iter().all(|&weight| weight == 0.0) {
                 continue;
             }
-            if let &[a, b, c, d] = weights {
-                let (first, second) = factors.split_at(2 * draws);
-                let (fa, fb) = first.split_at(draws);
-                let (fc, fd) = second.split_at(draws);
-                let pairs = fa.iter().zip(fb).zip(fc.iter().zip(fd));
-                for (sum, ((fa, fb), (fc, fd))) in out.iter_mut().zip(pairs) {
-                    *sum += (a * fa + b * fb) + (c * fc + d * fd);
+            if let &[a, b, c, d, e, f, g, h] = weights {
+                let of = |k: usize| factors[k * draws..(k + 1) * draws].iter();
+                let low = of(0).zip(of(1)).zip(of(2).zip(of(3)));
+                let high = of(4).zip(of(5)).zip(of(6).zip(of(7)));
+                for (sum, (((xa, xb), (xc, xd)), ((xe, xf), (xg, xh)))) in
+                    out.iter_mut().zip(low.zip(high))
+                {
+                    let low = (a * xa + b * xb) + (c * xc + d * xd);
+                    *sum += low + ((e * xe + f * xf) + (g * xg + h * xh));
                 }
             } else {
                 for (weight, factor) in weights.iter().zip(factors.chunks(draws.max(1))) {
@@ -162,7 +164,7 @@ mod tests {
 
     #[test]
     fn loadings_give_the_correlations_back() {
-        let n = 7;
+        let n = 11;
         let at = |i: usize, j: usize| match i.abs_diff(j) {
             0 => 1.0,
             d => 0.7_f64.powi(d as i32) * if (i + j).is_multiple_of(2) { 1.0 } else { -1.0 },

@@ -18,6 +18,8 @@ const FIRST: usize = 2 * AGES;
 const RANKS: usize = 128;
 /// Ranks in a standard deviation of pressure.
 const FINENESS: f32 = 16.0;
+/// From here on single-precision numbers are whole.
+const WHOLE: f32 = 8_388_608.0;
 /// How much luck there is beside pressure, as the half-width of a uniform variable.
 const LUCK: f32 = 0.8;
 /// No more of a class than this changes in one step.
@@ -180,19 +182,25 @@ impl Population {
 
     /// How near to a change each path is: those under pressure leave up, the others leave down.
     fn rank(&mut self, pressure: &Pressure<'_>, noise: &mut Stream) {
-        for four in self.dice.chunks_mut(4) {
+        let mut fours = self.dice.chunks_exact_mut(4);
+        for four in &mut fours {
             let bits = noise.bits();
-            for (i, dice) in four.iter_mut().enumerate() {
-                *dice = (bits >> (16 * i)) as u16;
-            }
+            four.copy_from_slice(&[0, 16, 32, 48].map(|shift| (bits >> shift) as u16));
+        }
+        let bits = noise.bits();
+        for (i, dice) in fours.into_remainder().iter_mut().enumerate() {
+            *dice = (bits >> (16 * i)) as u16;
         }
         let pressures = pressure.from.iter().zip(pressure.to);
         let paths = self.kinds.iter().zip(&self.dice).zip(&mut self.ranks);
         for ((from, to), ((&kind, &dice), rank)) in pressures.zip(paths) {
             let slow = from + pressure.share * (to - from);
-            let luck = (f32::from(dice) - 32_768.0) * (LUCK / 32_768.0);
-            let high = ((slow + luck) * FINENESS + 64.0).clamp(0.0, RANKS as f32 - 1.0) as u8;
-            *rank = if kind == 0 { RANKS as u8 - 1 - high } else { high };
+            let luck = f32::from(dice) * (LUCK / 32_768.0) - LUCK;
+            let high = ((slow + luck) * FINENESS + 63.5).clamp(0.0, RANKS as f32 - 1.0);
+            // The last bits of what is this large are the nearest whole number: no conversion, which
+            // would be most of the work here.
+            let high = (high + WHOLE).to_bits() as u8 & (RANKS as u8 - 1);
+            *rank = if kind == 0 { high ^ (RANKS as u8 - 1) } else { high };
         }
     }
 
