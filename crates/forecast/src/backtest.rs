@@ -160,48 +160,6 @@ pub fn run_knowing(
     Ok(Outcome { rows: tester.rows, cells: tester.cells, weights: weights.collect() })
 }
 
-/// What an input did for a target: scores over all zones with it and without it, all other inputs
-/// being there.
-#[derive(Clone, Debug)]
-pub struct Ablation {
-    /// The input.
-    pub input: String,
-    /// What was forecast.
-    pub target: Target,
-    /// With all inputs.
-    pub with: Score,
-    /// Without this one.
-    pub without: Score,
-}
-
-/// Tests the targets with all inputs and then without each: whether it helps. As many tests as
-/// there are inputs, and one more.
-///
-/// # Errors
-/// As [`run_knowing`].
-pub fn ablate(
-    folder: &Folder,
-    targets: &[Target],
-    learning: &Learning,
-    covariates: &[Covariates],
-) -> Result<Vec<Ablation>, Error> {
-    let scores = |covariates: &[Covariates]| -> Result<Vec<Score>, Error> {
-        let outcome = run_knowing(folder, targets, learning, covariates)?;
-        let blends = outcome.cells.iter().filter(|cell| cell.forecaster == BLEND);
-        Ok(blends.map(Cell::all).collect())
-    };
-    let with = scores(covariates)?;
-    let inputs = covariates.first().map_or_else(Vec::new, |zone| zone.inputs().collect());
-    let mut ablations = Vec::new();
-    for input in inputs {
-        let left: Vec<Covariates> = covariates.iter().map(|zone| zone.without(input)).collect();
-        for ((&target, &with), without) in targets.iter().zip(&with).zip(scores(&left)?) {
-            ablations.push(Ablation { input: input.to_owned(), target, with, without });
-        }
-    }
-    Ok(ablations)
-}
-
 /// Where testing begins, and how far origins are apart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Split {

@@ -14,6 +14,7 @@
 use std::collections::VecDeque;
 
 use crate::logistic;
+use crate::odds::{sigmoid, softplus};
 
 /// How fast weights leave the prior.
 const RATE: f64 = 0.07;
@@ -133,7 +134,7 @@ impl Blend {
     pub fn trust(&self) -> f64 {
         // Few days show neither a drift nor that there is none.
         let days = self.first.map_or(0.0, |first| (self.now - first) as f64 / self.day);
-        (days / TRUSTED_DAYS).min(1.0) / (1.0 + (TRUST_RATE * self.excess).exp())
+        (days / TRUSTED_DAYS).min(1.0) * sigmoid(-TRUST_RATE * self.excess)
     }
 
     /// Level and slope of the recalibration; 0 and 1 where it changes nothing.
@@ -210,16 +211,10 @@ impl Blend {
     }
 }
 
-/// `ln(1 + e^x)` without overflow.
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::seed::Stream;
-    use crate::table::sigmoid;
 
     /// Feeds `n` labels that are true with probability `truth(i)` to experts that always say `says`.
     fn fed(says: &[f32], n: usize, truth: impl Fn(usize) -> f64) -> Blend {

@@ -7,7 +7,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::learning::NAIVE;
 use crate::score::Score;
+use crate::table;
 use crate::target::Kind;
 use crate::track::Track;
 
@@ -89,7 +91,12 @@ impl Scores {
 
 impl TargetCard {
     pub(crate) fn of(track: &Track, names: &[String]) -> Self {
-        let weights = track.blend().weights();
+        let mut weights = track.blend().weights();
+        if track.rows_fitted() == 0 {
+            // Models that are not fitted say what this table says.
+            let learned: f64 = weights.drain(NAIVE.min(weights.len())..).sum();
+            weights[table::SEMI_MARKOV] += learned;
+        }
         let mut experts: Vec<Expert> = names
             .iter()
             .zip(weights)

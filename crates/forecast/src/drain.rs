@@ -6,8 +6,8 @@
 //! drain did to a zone says nothing of the zone at other times, and is kept out of the tables.
 
 use crate::calendar::Spans;
+use crate::odds;
 use crate::series::Series;
-use crate::table;
 use crate::target::Kind;
 
 /// How likely a drain takes the zone down while none has been seen: a beta prior that counts as
@@ -153,9 +153,9 @@ impl Acting {
         if self == Self::NONE {
             return odds;
         }
-        let p = |odds: f32| table::sigmoid(f64::from(odds));
+        let p = |odds: f32| odds::sigmoid(f64::from(odds));
         let (takes, frees) = (f64::from(self.takes), f64::from(self.frees));
-        table::log_odds((1.0 - takes) * ((1.0 - frees) * p(odds) + frees * p(usual)))
+        odds::log_odds((1.0 - takes) * ((1.0 - frees) * p(odds) + frees * p(usual)))
     }
 
     /// A probability that is no larger than a drain leaves it, however little is known otherwise.

@@ -57,8 +57,6 @@ pub const AHEAD_NAMES: [&str; 6] =
 
 /// Index of the state in a row.
 pub const STATE: usize = 0;
-/// Index of the share up over seven days, which stands in for shares not known.
-pub const UP_WEEK: usize = 12;
 /// Index of the zone's number: an order without meaning, for trees only.
 pub const ZONE: usize = 35;
 /// Index of the hour, for trees only.

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::horizon::Horizon;
 use crate::isotonic;
+use crate::odds;
 use crate::series::Series;
-use crate::table;
 
 /// The forecast of one zone from one step on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -201,8 +201,8 @@ impl Curve {
         };
         let log = |minutes: u32| f64::from(minutes.max(1)).ln();
         let share = (log(minutes) - log(from)) / (log(to) - log(from));
-        let odds = |p: f64| f64::from(table::log_odds(p));
-        let between = table::sigmoid(odds(p_from) + share * (odds(p_to) - odds(p_from)));
+        let odds = |p: f64| f64::from(odds::log_odds(p));
+        let between = odds::sigmoid(odds(p_from) + share * (odds(p_to) - odds(p_from)));
         between.clamp(p_from.min(p_to), p_from.max(p_to))
     }
 }

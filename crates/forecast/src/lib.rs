@@ -39,6 +39,7 @@ pub mod learning;
 pub mod local_clock;
 pub mod logistic;
 mod matrix;
+pub mod odds;
 pub mod paths;
 pub mod predictor;
 pub mod recording;

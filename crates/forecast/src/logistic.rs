@@ -3,6 +3,8 @@
 //! Knows standardised columns, targets, weights and offsets. Weighted rows, a centre other than 0
 //! and warm starts are what a blend and a recalibration need; the same code serves all three.
 
+use crate::odds::{sigmoid_f32, softplus};
+
 /// What is fitted.
 #[derive(Clone, Copy, Debug)]
 pub struct Lesson<'a> {
@@ -60,9 +62,8 @@ pub fn loss_of(lesson: &Lesson<'_>, coefficients: &[f64]) -> f64 {
     let mut loss = 0.0;
     for (i, row) in lesson.rows.chunks_exact(lesson.width).enumerate() {
         let odds = f64::from(dot(row, &narrow) + offset(lesson, i));
-        // ln(1 + e^x) without overflow.
-        let softplus = odds.max(0.0) + (-odds.abs()).exp().ln_1p();
-        loss += f64::from(lesson.weights[i]) * (softplus - f64::from(lesson.targets[i]) * odds);
+        loss +=
+            f64::from(lesson.weights[i]) * (softplus(odds) - f64::from(lesson.targets[i]) * odds);
     }
     loss + penalties(lesson, coefficients)
 }
@@ -100,7 +101,7 @@ fn slopes(lesson: &Lesson<'_>, coefficients: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let (mut block_gradient, mut block_hessian) =
         (vec![0.0_f32; width], vec![0.0_f32; width * width]);
     for (i, row) in lesson.rows.chunks_exact(width).enumerate() {
-        let p = 1.0 / (1.0 + (-(dot(row, &narrow) + offset(lesson, i))).exp());
+        let p = sigmoid_f32(dot(row, &narrow) + offset(lesson, i));
         let error = lesson.weights[i] * (p - lesson.targets[i]);
         let curvature = lesson.weights[i] * (p * (1.0 - p)).max(1e-6);
         for (sum, value) in block_gradient.iter_mut().zip(row) {

@@ -6,6 +6,7 @@
 //! of the bare pool, have earned, so that an input that has nothing to say is soon not heard.
 
 use crate::learned::{Lesson, Logit, LogitSettings};
+use crate::odds::{sigmoid, softplus};
 use crate::rows::Rows;
 
 /// How fast it gains and loses trust.
@@ -52,7 +53,7 @@ impl Residue {
     /// The part that it has in the forecast, from 0 to 1.
     #[must_use]
     pub fn trust(&self) -> f64 {
-        1.0 / (1.0 + (TRUST_RATE * self.excess).exp())
+        sigmoid(-TRUST_RATE * self.excess)
     }
 
     /// Pooled log-odds with what is known ahead, as far as that is trusted.
@@ -76,10 +77,7 @@ impl Residue {
     /// What became of origin `i` is known.
     pub fn learn(&mut self, i: usize, label: bool) {
         let Some(&[bare, whole]) = self.said.get(i) else { return };
-        let loss = |odds: f32| {
-            let x = f64::from(if label { -odds } else { odds });
-            x.max(0.0) + (-x.abs()).exp().ln_1p()
-        };
+        let loss = |odds: f32| softplus(f64::from(if label { -odds } else { odds }));
         self.excess += self.news * (loss(whole) - loss(bare));
     }
 

@@ -282,7 +282,7 @@ impl ResourcePredictor {
     }
 
     fn new(material: Material, learning: Learning) -> Self {
-        let step = material.step_seconds;
+        let (step, growth) = (material.step_seconds, learning.growth);
         let bare = Predictor::new(&material.zones, step, &Target::all(), learning.clone());
         // Inputs that do not fit the zones are as good as none.
         let told = bare.clone().with_covariates(material.ahead.clone());
@@ -291,7 +291,8 @@ impl ResourcePredictor {
         let told = bare.clone().with_covariates(material.ahead.clone());
         let counts = if material.ahead.is_empty() { bare } else { told.unwrap_or(bare) };
         let capacities: Vec<Option<f64>> = material.amounts.iter().map(|a| a.capacity).collect();
-        let bare = FreePredictor::new(&capacities, Settings::new(step));
+        let settings = Settings { growth, ..Settings::new(step) };
+        let bare = FreePredictor::new(&capacities, settings);
         let ahead = material.amounts.iter().filter_map(|amount| material.ahead.get(amount.zone));
         let ahead: Vec<Covariates> = ahead.cloned().collect();
         let told = bare.clone().with_covariates(ahead.clone());

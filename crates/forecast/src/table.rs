@@ -4,6 +4,8 @@
 //! beat, and what remains when history is short. Labels come in as they become known, so that a
 //! table never holds what was not yet seen; the recent ones count more in tables that say so.
 
+use crate::odds;
+
 /// Upper ends, in minutes, of the bins of time in state.
 const AGE_BINS: [f32; 9] = [10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 1280.0, 2560.0];
 /// How many bins there are.
@@ -173,7 +175,7 @@ impl Tables {
         let ages = self.by_age(&zone.ages, &self.pool, cell, 1.0);
         let recent_ages = self.by_age(&zone.recent_ages, &self.recent_pool, cell, self.growth);
         [climatology, recent, hour, conditional, recent_conditional, ages, recent_ages]
-            .map(log_odds)
+            .map(odds::log_odds)
     }
 
     /// The rate by state and age, shrunk to the curve of all zones moved to this zone's level.
@@ -186,24 +188,8 @@ impl Tables {
             .iter()
             .fold(pooled_mean, |younger, tally| tally.rate(younger, 2.0 * weight));
         let mean = zone.state(state).rate(pooled_mean, 2.0 * unit);
-        let prior = sigmoid(logit(pooled) - logit(pooled_mean) + logit(mean));
+        let prior =
+            odds::sigmoid(odds::logit(pooled) - odds::logit(pooled_mean) + odds::logit(mean));
         zone.0[state][age].rate(prior, weight)
     }
-}
-
-/// Log-odds within ±7.
-#[must_use]
-pub fn log_odds(p: f64) -> f32 {
-    logit(p).clamp(-7.0, 7.0) as f32
-}
-
-fn logit(p: f64) -> f64 {
-    let p = p.clamp(1e-6, 1.0 - 1e-6);
-    (p / (1.0 - p)).ln()
-}
-
-/// The probability of log-odds.
-#[must_use]
-pub fn sigmoid(log_odds: f64) -> f64 {
-    1.0 / (1.0 + (-log_odds).exp())
 }

@@ -12,6 +12,7 @@ use crate::feature;
 use crate::hazard::Hazards;
 use crate::learned::{Boosted, Lesson, Logit, LogitSettings, Shape};
 use crate::learning::{Counting, Learning, NAIVE};
+use crate::odds;
 use crate::residue::Residue;
 use crate::rows::Rows;
 use crate::score::Score;
@@ -205,7 +206,7 @@ impl Track {
             Kind::Up => [hazards.up(z, cell.is_up, self.k); 2],
             Kind::Survival => hazards.survival(z, age, self.k),
         };
-        row.extend(by_hazard.map(table::log_odds));
+        row.extend(by_hazard.map(odds::log_odds));
         let mut odds = row[naive..].to_vec();
         let is_fitted = self.logits.len() + self.boosts.len() == self.models;
         if is_fitted {
@@ -224,7 +225,7 @@ impl Track {
     pub fn probability(&self, opinions: &Opinions) -> f64 {
         let pooled = self.blend.pool(&acted(&opinions.odds, opinions.acting));
         let state = opinions.row[feature::STATE];
-        table::sigmoid(self.blend.recalibrate(self.residue.on(
+        odds::sigmoid(self.blend.recalibrate(self.residue.on(
             state,
             self.known(&opinions.row),
             pooled,
@@ -260,7 +261,7 @@ impl Track {
     pub fn scores(&self) -> (Score, Score) {
         let (mut pool, mut climatology) = (Score::default(), Score::default());
         for (i, &label) in self.labels.iter().enumerate().filter(|(_, label)| !label.is_nan()) {
-            let odds = |odds: f32| table::sigmoid(f64::from(odds));
+            let odds = |odds: f32| odds::sigmoid(f64::from(odds));
             pool.add(odds(self.pooled[i]), label > 0.5);
             climatology.add(odds(self.odds.row(i)[table::CLIMATOLOGY]), label > 0.5);
         }

@@ -3,6 +3,8 @@
 //! Knows one target and one score at a time. Scores are log-odds for [`Logistic`], the quantity
 //! itself for [`Pinball`].
 
+use crate::odds::sigmoid_f32;
+
 /// A loss of a score against a target.
 pub trait Loss {
     /// The best constant score.
@@ -34,7 +36,7 @@ impl Loss for Logistic {
     }
 
     fn slope(&self, target: f32, score: f32) -> (f32, f32) {
-        let p = 1.0 / (1.0 + (-score).exp());
+        let p = sigmoid_f32(score);
         (p - target, (p * (1.0 - p)).max(1e-6))
     }
 }
