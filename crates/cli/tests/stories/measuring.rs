@@ -169,6 +169,10 @@ fn memory_is_free_in_bytes_where_somebody_says_how_much_there_is() {
     import(&["used.csv", "--zone", "x", "--measure", "disk", "--capacity", "1TiB"])
         .ends(2)
         .says("--capacity is of memory and of networks");
+    stage.write("mixed.csv", &table("time,memory,network_in", |i| format!("{},{i}", used(i))));
+    import(&["mixed.csv", "--zone", "x", "--capacity", "1TiB"])
+        .ends(2)
+        .says("--capacity is of memory or of a network, and there are both");
     stage.write(
         "site.yaml",
         "foreshard: 1\nzones:\n  sited: {pools: {main: {cpus: 8, memory: 8GiB}}}\n  small: {pools: {main: {cpus: 8, memory: 1GiB}}}\n",

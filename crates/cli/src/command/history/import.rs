@@ -120,6 +120,14 @@ fn bounded(mut incoming: Vec<Incoming>, args: &HistoryImport) -> Result<Vec<Inco
             });
         }
     }
+    let is_mixed =
+        found.windows(2).any(|pair| pair[0].recording.measure != pair[1].recording.measure);
+    if is_mixed {
+        return Err(Failure::invalid(
+            "--capacity is of memory or of a network, and there are both",
+        )
+        .hint("name columns `memory_capacity` and `network_capacity`, or import each by itself"));
+    }
     if found.is_empty() {
         return Err(Failure::invalid("--capacity is of memory and of networks, and there is none")
             .hint("the capacity of cpus is known: their use is a share of it"));
