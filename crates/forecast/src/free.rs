@@ -172,10 +172,7 @@ impl FreePredictor {
                 let Some(resolved) = track.resolve(t, value, &strand.past, &turned) else {
                     continue;
                 };
-                // Below an hour single steps decide, not what lasts.
-                if track.k >= self.clock.hours(1.0) {
-                    turned.add(&track.turned());
-                }
+                track.warn(&mut turned);
                 let origin = (t - track.k) / self.clock.stride;
                 if (origin + i).is_multiple_of(self.thinned) {
                     self.lessons[j].push(&resolved.row, resolved.target);

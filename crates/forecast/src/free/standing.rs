@@ -84,7 +84,7 @@ impl Mean {
     }
 }
 
-/// The mean over horizons of how experts have turned; nothing of none.
+/// The mean over horizons of how experts have turned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turned {
     sums: [f64; EXPERTS],
@@ -103,9 +103,9 @@ impl Turned {
         self.n += 1.0;
     }
 
-    /// For each expert.
-    pub(super) fn each(&self) -> [f64; EXPERTS] {
-        self.sums.map(|sum| sum / self.n.max(1.0))
+    /// For each expert; none at no horizon.
+    pub(super) fn each(&self) -> Option<[f64; EXPERTS]> {
+        (self.n > 0.0).then(|| self.sums.map(|sum| sum / self.n))
     }
 }
 

@@ -79,8 +79,10 @@ pub(super) struct Track {
     keep: f64,
     keep_lasting: f64,
     standing: Standing,
-    /// How experts have turned at shorter horizons.
+    /// How experts have turned at shorter horizons; at the shortest that warns, at that.
     turned: [f64; EXPERTS],
+    /// Whether it is an hour or more: below, single steps decide, not what lasts.
+    warns: bool,
     /// What of an origin does not repeat the one before.
     news: f64,
     /// Independent origins that losses were summed over.
@@ -117,6 +119,7 @@ impl Track {
             keep_lasting: 0.5_f64.powf(1.0 / (LASTING_HALF_LIFE * a_day)),
             standing: Standing::new(LOSS_HALF_LIFE * a_day, LATELY_HALF_LIFE * a_day),
             turned: [0.0; EXPERTS],
+            warns: k >= clock.hours(1.0),
             news,
             seen: 0.0,
             above: Window::new(clock.origins(STRETCH_DAYS).max(SCORES_MIN)),
@@ -199,18 +202,21 @@ impl Track {
         if value.is_nan() {
             return None;
         }
-        self.turned = turned.each();
-        self.learn(&pending, value, past, now);
+        self.learn(&pending, value, past, now, turned);
         let target = super::boosted::target(&pending.outlook, value);
         Some(Resolved { row: pending.row, target })
     }
 
-    fn learn(&mut self, pending: &Pending, value: f64, past: &Past, now: usize) {
+    fn learn(&mut self, pending: &Pending, value: f64, past: &Past, now: usize, turned: &Turned) {
         let outlook = &pending.outlook;
         for (e, errors) in self.errors.iter_mut().enumerate() {
             errors.push(outlook.error(e, value));
         }
         self.lose(pending, value);
+        self.turned = match turned.each() {
+            None if self.warns => self.standing.turned(),
+            each => each.unwrap_or([0.0; EXPERTS]),
+        };
         self.seen = self.seen * self.keep + self.news;
         self.weights = (0..LEVELS).map(|i| self.weights_at(i)).collect();
         let last = outlook.points[0];
@@ -259,9 +265,11 @@ impl Track {
         self.standing.learn(&lost, by_blend.sum::<f64>().min(most), 1e-4 * pending.outlook.spread);
     }
 
-    /// How much worse each expert has stood lately than it usually does.
-    pub(super) fn turned(&self) -> [f64; EXPERTS] {
-        self.standing.turned()
+    /// Warns longer horizons, if it is long enough itself.
+    pub(super) fn warn(&self, turned: &mut Turned) {
+        if self.warns {
+            turned.add(&self.standing.turned());
+        }
     }
 
     /// Past origins, and the rank from 0 to 1 that what came had in what was said; in order of time.
