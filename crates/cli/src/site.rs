@@ -1,7 +1,7 @@
 //! The site that a command is about: a file, or this machine.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use spec::Site;
 use spec::diagnostic::{Diagnostic, Source, Sources};
@@ -23,6 +23,12 @@ pub(crate) fn choose(choice: &SiteChoice, screen: Screen) -> Result<Site, Failur
         Some(path) => read(path, screen),
         None => Ok(machine::site(choice.jobs)),
     }
+}
+
+/// The folder of the file that a person chose, from the root: it is kept with a run.
+pub(crate) fn folder(choice: &SiteChoice) -> Option<PathBuf> {
+    let file = std::fs::canonicalize(choice.site.as_ref()?).ok()?;
+    file.parent().map(Path::to_path_buf)
 }
 
 /// Reads a site file and shows what is wrong or doubtful in it.

@@ -83,6 +83,7 @@ pub fn run(source: Source, project: Project, site: Site) -> Result<Outcome, Erro
         request,
         loaded,
         site,
+        site_folder: None,
         options: Options::default(),
         targets: Vec::new(),
         wanted: Vec::new(),

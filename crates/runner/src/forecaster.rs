@@ -4,19 +4,22 @@
 //! what it would say has changed. It never slows nor fails a run: it has the lowest priority, works on
 //! its own, gives up at once when the run is over, and what it cannot read it does not forecast.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
 use engine::forecast::{ForecastSummary, ZoneForecast};
 use forecast::availability::{Availability, ZoneAvailability};
-use forecast::{Horizon, Learning, ResourcePredictor};
+use forecast::calendar::Axis;
+use forecast::{Covariates, Horizon, Learning, Material, ResourcePredictor};
 use journal::history::History;
-use observe::{past, time};
-use spec::{Timestamp, ZoneId};
+use observe::feed::Limits;
+use observe::{ahead, past, time};
+use spec::{Site, Timestamp, ZoneId};
 
 use crate::drive::Message;
+use crate::run_dir::Project;
 
 /// How often it looks whether more was measured.
 const EVERY: Duration = Duration::from_secs(600);
@@ -24,8 +27,29 @@ const EVERY: Duration = Duration::from_secs(600);
 const HOURS_LEAST: f64 = 24.0;
 /// How far ahead the loop is told of, in minutes.
 const MINUTES: [u32; 6] = [15, 60, 180, 360, 720, 1440];
+/// What is known ahead is read again, and all is learned again with it, after so long.
+const KNOWN_FOR: spec::Duration = spec::Duration::from_secs(6 * 3600);
+/// How many past runs are looked at for such that recur.
+const RUNS: usize = 500;
 /// Thousandths by which a chance must have changed to be news.
 const NEWS: u16 = 50;
+
+/// What a run was told of its zones.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    /// The zones, and what is known ahead of them.
+    pub(crate) site: Site,
+    /// Where its calendars and feeds lie; without it they are not looked at.
+    pub(crate) folder: Option<PathBuf>,
+    /// Whose history it is, and whose past runs may recur.
+    pub(crate) project: Project,
+}
+
+/// What was learned, and when what is known ahead was read for it.
+struct Learned {
+    predictor: ResourcePredictor,
+    at: Timestamp,
+}
 
 /// A thread that forecasts until this is dropped.
 #[derive(Debug)]
@@ -36,29 +60,26 @@ pub(crate) struct Forecaster {
 
 impl Forecaster {
     /// Starts it for the zones of a site, in its order; none where there is no history.
-    pub(crate) fn start(
-        history: PathBuf,
-        zones: Vec<String>,
-        loop_: Sender<Message>,
-    ) -> Option<Self> {
-        if !history.exists() {
+    pub(crate) fn start(told: Told, loop_: Sender<Message>) -> Option<Self> {
+        if !told.project.history().exists() {
             return None;
         }
         let (running, ended) = sync_channel::<()>(0);
         let builder = std::thread::Builder::new().name("forecaster".into());
-        let spawned = builder.spawn(move || work(&history, &zones, &loop_, &ended));
+        let spawned = builder.spawn(move || work(&told, &loop_, &ended));
         spawned.ok().map(|_| Self { _running: running })
     }
 }
 
-fn work(history: &Path, zones: &[String], loop_: &Sender<Message>, ended: &Receiver<()>) {
+fn work(about: &Told, loop_: &Sender<Message>, ended: &Receiver<()>) {
     // Of this thread alone; where it is refused, the thread is no more than a busy one.
     let _ = rustix::process::setpriority_process(None, 19);
+    let zones: Vec<String> = about.site.zones.iter().map(|zone| zone.name.clone()).collect();
     let mut learned = None;
     let mut told = ForecastSummary::default();
     loop {
-        if let Some(made) = look(history, zones, &mut learned, ended) {
-            let summary = summary(&made, zones);
+        if let Some(made) = look(about, &zones, &mut learned, ended) {
+            let summary = summary(&made, &zones);
             if !summary.zones.is_empty() && told.differs(&summary, NEWS) {
                 told = summary.clone();
                 if loop_.send(Message::Forecast(summary)).is_err() {
@@ -72,27 +93,45 @@ fn work(history: &Path, zones: &[String], loop_: &Sender<Message>, ended: &Recei
     }
 }
 
-/// Learns what was measured since, or all of it the first time, and forecasts.
+/// Learns what was measured since, or all of it the first time and where what was known ahead is old,
+/// and forecasts.
 fn look(
-    history: &Path,
+    about: &Told,
     zones: &[String],
-    learned: &mut Option<ResourcePredictor>,
+    learned: &mut Option<Learned>,
     ended: &Receiver<()>,
 ) -> Option<Availability> {
     let step = i64::from(past::STEP_SECONDS) * 1_000_000;
-    let until = Timestamp(time::now().0 / step * step);
-    let since = learned.as_ref().and_then(|learned| learned.material().start);
-    let mut history = History::open(history).ok()?;
-    let material = past::material(&mut history, Some(zones), since, until).ok()??;
+    let now = Timestamp(time::now().0 / step * step);
+    learned.take_if(|learned| learned.at + KNOWN_FOR <= now);
+    let since = learned.as_ref().and_then(|learned| learned.predictor.material().start);
+    let mut history = History::open(&about.project.history()).ok()?;
+    let mut material = past::material(&mut history, Some(zones), since, now).ok()??;
     drop(history);
     let goes_on = || ended.try_recv() != Err(TryRecvError::Disconnected);
-    let follows = learned.as_mut().is_some_and(|learned| learned.follow(&material));
+    let follows = learned.as_mut().is_some_and(|learned| learned.predictor.follow(&material));
     if !follows {
         *learned = None;
+        material.ahead = about.ahead(&material, now);
         let learning = Learning::default().in_haste();
-        *learned = ResourcePredictor::learn_while(material, learning, goes_on);
+        let predictor = ResourcePredictor::learn_while(material, learning, goes_on)?;
+        *learned = Some(Learned { predictor, at: now });
     }
-    learned.as_ref()?.predict_availability(Horizon::default())
+    learned.as_ref()?.predictor.predict_availability(Horizon::default())
+}
+
+impl Told {
+    /// What is known ahead of zones, as long as it is used and a forecast reaches beyond that; what
+    /// cannot be read is not known.
+    fn ahead(&self, material: &Material, now: Timestamp) -> Vec<Covariates> {
+        let (Some(folder), Some(start)) = (&self.folder, material.start) else { return Vec::new() };
+        let reach = spec::Duration::from_secs(u64::from(Horizon::default().minutes) * 60);
+        let axis = Axis { start, step_seconds: material.step_seconds };
+        let runs = crate::past::runs(&self.project, RUNS);
+        let until = now + KNOWN_FOR + reach;
+        let loaded = ahead::load(&self.site, folder, axis, until, &runs, Limits::default());
+        loaded.of_zones(&self.site, material.zones.iter().map(|zone| zone.name.as_str())).zones
+    }
 }
 
 fn summary(made: &Availability, zones: &[String]) -> ForecastSummary {

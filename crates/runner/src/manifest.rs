@@ -58,6 +58,9 @@ pub struct RunManifest {
     pub scale_memory: Option<f64>,
     /// The places in force.
     pub site: Site,
+    /// Where calendars and feeds that the site names lie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site_folder: Option<PathBuf>,
     /// What images were found to be when the run began.
     #[serde(default, skip_serializing_if = "Images::is_empty")]
     pub images: Images,
@@ -98,7 +101,17 @@ impl RunManifest {
     /// For a run that is about to be started.
     #[must_use]
     pub fn new(id: String, new: &NewRun, images: Images, at: Timestamp) -> Self {
-        let NewRun { request, loaded, site, options, targets, wanted, is_fresh, ledger: _ } = new;
+        let NewRun {
+            request,
+            loaded,
+            site,
+            site_folder,
+            options,
+            targets,
+            wanted,
+            is_fresh,
+            ledger: _,
+        } = new;
         let tasks = targets.iter().map(|&task| loaded.workflow.task_name(task));
         Self {
             format: FORMAT,
@@ -111,6 +124,7 @@ impl RunManifest {
             scale: request.replay.scale,
             scale_memory: request.replay.scale_memory,
             site: site.clone(),
+            site_folder: site_folder.clone(),
             images,
             options: options.clone(),
             targets: tasks.chain(wanted.iter().cloned()).collect(),

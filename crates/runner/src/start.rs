@@ -20,7 +20,7 @@ use crate::demand;
 use crate::drive::{self, Drive, Message, Observer, clock};
 use crate::executor::local::LocalExecutor;
 use crate::executor::{GiveUp, Observe};
-use crate::forecaster::Forecaster;
+use crate::forecaster::{Forecaster, Told};
 use crate::images::{self, Images};
 use crate::initial::{InitialFiles, Missing};
 use crate::load::{LoadError, LoadRequest, Loaded};
@@ -46,6 +46,8 @@ pub struct NewRun {
     pub loaded: Loaded,
     /// The places.
     pub site: Site,
+    /// Where calendars and feeds that the site names lie; none where it comes from no file.
+    pub site_folder: Option<PathBuf>,
     /// For the engine.
     pub options: Options,
     /// Tasks that are wanted, with all they need; all of them if empty.
@@ -126,6 +128,7 @@ pub struct Ready {
     pub messages: Sender<Message>,
     drive: Drive,
     teller: Teller,
+    site_folder: Option<PathBuf>,
     observe_every: Option<std::time::Duration>,
 }
 
@@ -151,8 +154,12 @@ impl Ready {
     /// Somebody who forecasts the zones, where this machine is measured, too.
     fn forecaster(&self) -> Option<Forecaster> {
         self.observe_every?;
-        let zones = self.drive.site.zones.iter().map(|zone| zone.name.clone()).collect();
-        Forecaster::start(self.drive.project.history(), zones, self.messages.clone())
+        let told = Told {
+            site: self.drive.site.clone(),
+            folder: self.site_folder.clone(),
+            project: self.drive.project.clone(),
+        };
+        Forecaster::start(told, self.messages.clone())
     }
 
     /// Drives the run until it has ended or paused, and tells whom the workflow names of its end.
@@ -268,6 +275,7 @@ fn take_over(
     let (site, images) = (manifest.site, manifest.images);
     let parts = Parts {
         started_at,
+        site_folder: manifest.site_folder,
         run_dir,
         loaded,
         site,
@@ -317,6 +325,7 @@ fn open_journal(
 /// What both ways of getting a run going have at the end.
 struct Parts {
     started_at: Timestamp,
+    site_folder: Option<PathBuf>,
     run_dir: RunDir,
     loaded: Loaded,
     site: Site,
@@ -332,6 +341,7 @@ impl Parts {
     fn assemble(self, engine: Engine, journal: Journal, lease: Lease) -> Ready {
         let Self {
             started_at,
+            site_folder,
             run_dir,
             loaded,
             site,
@@ -376,7 +386,7 @@ impl Parts {
             run_dir: run_dir.clone(),
             messages: received,
         };
-        Ready { run_dir, workflow, messages, drive, teller, observe_every: None }
+        Ready { run_dir, workflow, messages, drive, teller, site_folder, observe_every: None }
     }
 }
 

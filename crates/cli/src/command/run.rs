@@ -32,6 +32,7 @@ pub(crate) fn run(args: &Run, screen: Screen) -> Result<Code, Failure> {
         request,
         loaded: loaded.clone(),
         site,
+        site_folder: site::folder(&args.site),
         options: Options { fail_fast: args.fail_fast, ..Options::default() },
         wanted: workflow::wanted(&loaded.workflow, &args.tasks.targets),
         targets,

@@ -251,13 +251,29 @@ fn lately() -> String {
     "time,desk:cpu,desk:up\n".to_owned() + &(1..576).rev().map(row).collect::<String>()
 }
 
+/// A calendar with one event, from two hours from now on for a day.
+fn works_from_soon() -> String {
+    let at = |hours: u64| {
+        let stamp = observe::time::now() + spec::Duration::from_secs(hours * 3600);
+        let second: String = observe::time::text(stamp).chars().take(19).collect();
+        second.replace(['-', ':'], "") + "Z"
+    };
+    format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20260301T000000Z\r\nDTSTART:{}\r\nDTEND:{}\r\n\
+         SUMMARY:Works\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+        at(2),
+        at(26)
+    )
+}
+
 #[test]
 fn a_plain_run_is_told_how_its_zones_are_forecast_and_is_taken_up_again_from_that_record() {
-    let stage = Stage::with(&[("lately.csv", &lately())]);
+    let stage = Stage::with(&[("lately.csv", &lately()), ("places/works.ics", &works_from_soon())]);
     stage.foreshard(&["history", "import", "lately.csv"]).ends(0);
     stage.write(
-        "site.yaml",
-        "foreshard: 1\nzones:\n  desk: {backend: local, pools: {main: {cpus: 2, memory: 1GiB}}}\n",
+        "places/site.yaml",
+        "foreshard: 1\ncalendars:\n  works: {from: works.ics, kind: drain}\n\
+         zones:\n  desk: {backend: local, pools: {main: {cpus: 2, memory: 1GiB}}}\n",
     );
     // The first task ends when the journal holds a forecast, the second only the second time.
     let project = stage.path("").display().to_string();
@@ -271,7 +287,7 @@ fn a_plain_run_is_told_how_its_zones_are_forecast_and_is_taken_up_again_from_tha
              gate:\n    inputs: [told]\n    run: test -e '{project}open'\n"
         ),
     );
-    let words = ["run", "workflow.yaml", "--site", "site.yaml", "--json"];
+    let words = ["run", "workflow.yaml", "--site", "places/site.yaml", "--json"];
     let events = stage.foreshard(&words).ends(1).out;
     let lines: Vec<serde_json::Value> =
         events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -280,7 +296,8 @@ fn a_plain_run_is_told_how_its_zones_are_forecast_and_is_taken_up_again_from_tha
         &lines.iter().find(is_forecast).expect("it is told")["event"]["forecast_changed"];
     let zone = &forecast["forecast"]["zones"][0];
     assert_eq!((&zone["zone"], &zone["is_up"]), (&0.into(), &true.into()), "{forecast}");
-    assert_eq!(zone["up"].as_array().map(Vec::len), Some(6));
+    let up: Vec<u64> = serde_json::from_value(zone["up"].clone()).unwrap();
+    assert!(up.len() == 6 && up[1] > up[2] + 200, "in three hours works have begun: {up:?}");
 
     // What was told is what the journal holds, and going on from it tells nothing otherwise.
     let run = lines[0]["run"].as_str().unwrap().to_owned();
