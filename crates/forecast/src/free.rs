@@ -33,6 +33,8 @@ const ANCHORS: [u32; 7] = [5, 20, 60, 180, 360, 720, 1440];
 const LARGEST: f64 = 1e30;
 /// How far apart the quantiles of what never moved are set, as a share of its size.
 const CONSTANT_DOUBT: f64 = 0.1;
+/// As a share of its size, what moves less never moved: means of the same amounts differ in rounding.
+const ROUNDING: f64 = 1e-6;
 /// Hours of history below which anything is held possible, the more the farther ahead.
 const SHORT_HOURS: f64 = 48.0;
 /// How many times the most that was seen may come where the past is short and no capacity known.
@@ -322,7 +324,7 @@ impl Strand {
     /// What never moved may yet: its quantiles are set apart by a share of its size.
     fn doubt(&self, quantiles: &mut Quantiles) {
         let (least, most) = self.past.range();
-        if most > least {
+        if most - least > ROUNDING * most.abs().max(least.abs()) {
             return;
         }
         let size = self.capacity.map_or(least.abs(), f64::abs).max(1.0);

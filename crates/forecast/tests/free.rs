@@ -216,6 +216,14 @@ fn what_was_seen_for_an_hour_or_never_moved_is_not_forecast_for_sure() {
 }
 
 #[test]
+fn a_constant_that_no_short_number_holds_stays_within_its_interval() {
+    let outcome = backtest::run(&recorded(vec![Some(11_703.99); 4 * 288]), &quick()).unwrap();
+    for cells in &outcome.cells {
+        assert!((cells[0].coverage() - 1.0).abs() < 1e-12, "{}", cells[0].coverage());
+    }
+}
+
+#[test]
 fn a_change_of_unit_is_followed_within_hours() {
     let mut amounts = wave(6, 1.0, 7);
     amounts.extend(wave(1, 1.0, 8).into_iter().map(|amount| amount.map(|a| a * 1024.0)));
