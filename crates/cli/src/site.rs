@@ -28,7 +28,8 @@ pub(crate) fn choose(choice: &SiteChoice, screen: Screen) -> Result<Site, Failur
 /// The folder of the file that a person chose, from the root: it is kept with a run.
 pub(crate) fn folder(choice: &SiteChoice) -> Option<PathBuf> {
     let file = std::fs::canonicalize(choice.site.as_ref()?).ok()?;
-    file.parent().map(Path::to_path_buf)
+    // Names that are no text cannot be kept.
+    file.parent().filter(|folder| folder.to_str().is_some()).map(Path::to_path_buf)
 }
 
 /// Reads a site file and shows what is wrong or doubtful in it.

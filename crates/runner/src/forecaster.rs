@@ -2,7 +2,8 @@
 //!
 //! Knows the history, the site and a thread. It reads on as more is measured, and tells the loop when
 //! what it would say has changed. It never slows nor fails a run: it has the lowest priority, works on
-//! its own, gives up at once when the run is over, and what it cannot read it does not forecast.
+//! its own, gives up when the run is over (reading a feed may take some seconds), and what it cannot
+//! read it does not forecast.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
@@ -43,6 +44,8 @@ pub(crate) struct Told {
     pub(crate) folder: Option<PathBuf>,
     /// Whose history it is, and whose past runs may recur.
     pub(crate) project: Project,
+    /// The run itself, which is not past.
+    pub(crate) run: String,
 }
 
 /// What was learned, and when what is known ahead was read for it.
@@ -127,7 +130,7 @@ impl Told {
         let (Some(folder), Some(start)) = (&self.folder, material.start) else { return Vec::new() };
         let reach = spec::Duration::from_secs(u64::from(Horizon::default().minutes) * 60);
         let axis = Axis { start, step_seconds: material.step_seconds };
-        let runs = crate::past::runs(&self.project, RUNS);
+        let runs = crate::past::runs(&self.project, RUNS, Some(&self.run));
         let until = now + KNOWN_FOR + reach;
         let loaded = ahead::load(&self.site, folder, axis, until, &runs, Limits::default());
         loaded.of_zones(&self.site, material.zones.iter().map(|zone| zone.name.as_str())).zones

@@ -12,15 +12,18 @@ use crate::manifest::RunManifest;
 use crate::run_dir::{Project, RunDir};
 
 /// The latest runs of a project that have a manifest and a record, at most so many, the earliest
-/// first.
+/// first; without the one of this name, which may be going on.
 #[must_use]
-pub fn runs(project: &Project, latest: usize) -> Vec<Run> {
+pub fn runs(project: &Project, latest: usize, but: Option<&str>) -> Vec<Run> {
     let mut found: Vec<(Timestamp, RunDir, RunManifest)> = std::fs::read_dir(project.runs())
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| {
             let dir = RunDir::new(entry.path());
+            if but.is_some_and(|name| dir.id() == name) {
+                return None;
+            }
             let manifest = RunManifest::read(&dir).ok()?;
             Some((manifest.created_at, dir, manifest))
         })
@@ -82,6 +85,6 @@ mod tests {
     #[test]
     fn a_project_without_runs_has_no_past() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(runs(&Project::new(folder.path().to_owned()), 10), []);
+        assert_eq!(runs(&Project::new(folder.path().to_owned()), 10, None), []);
     }
 }

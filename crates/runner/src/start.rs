@@ -158,6 +158,7 @@ impl Ready {
             site: self.drive.site.clone(),
             folder: self.site_folder.clone(),
             project: self.drive.project.clone(),
+            run: self.run_dir.id(),
         };
         Forecaster::start(told, self.messages.clone())
     }
@@ -172,17 +173,17 @@ impl Ready {
         let waits = self.observe_every.map(|_| Waits::default());
         let (history, site) = (self.drive.project.history(), self.drive.site.clone());
         let mut listener = Listener { observer, ended: None, waits };
-        let phase = drive::drive(self.drive, &mut listener)?;
-        if let Some(waits) = &listener.waits {
-            // The history is never the truth: what cannot be kept is forgotten.
-            let _ = History::open(&history).and_then(|mut history| waits.keep(&mut history, &site));
-        }
+        let driven = drive::drive(self.drive, &mut listener);
         if let Some(ended) = listener.ended.take() {
             for unsent in self.teller.tell(&self.workflow, &ended) {
                 listener.notice(&unsent);
             }
         }
-        Ok(phase)
+        if let Some(waits) = &listener.waits {
+            // The history is never the truth: what cannot be kept is forgotten.
+            let _ = History::open(&history).and_then(|mut history| waits.keep(&mut history, &site));
+        }
+        Ok(driven?)
     }
 
     /// The state before the first input.

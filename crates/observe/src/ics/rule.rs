@@ -92,6 +92,7 @@ impl Rule {
             // A leap second is the one before.
             "BYSECOND" => {
                 self.seconds = numbers(value, 0..=60)?.into_iter().map(|n: i8| n.min(59)).collect();
+                self.seconds.dedup();
             }
             "BYDAY" => self.days = value.split(',').map(day).collect::<Option<_>>()?,
             "BYSETPOS" => {

@@ -41,19 +41,20 @@ impl Definition {
     /// comes twice is the earlier.
     pub(super) fn second(&self, civil: DateTime) -> Option<i64> {
         let wall = TimeZone::UTC.to_timestamp(civil).ok()?.as_second();
-        let is_past = |change: &&Change| wall >= change.0 + i64::from(change.1.max(change.2));
-        Some(wall - i64::from(self.offset(self.changes.iter().rev().find(is_past))))
+        let is_past = |change: &Change| wall >= change.0 + i64::from(change.1.max(change.2));
+        Some(wall - i64::from(self.offset(is_past)))
     }
 
     /// What it shows at an instant.
     pub(super) fn civil(&self, at: jiff::Timestamp) -> Option<DateTime> {
-        let is_past = |change: &&Change| at.as_second() >= change.0;
-        let offset = self.offset(self.changes.iter().rev().find(is_past));
+        let offset = self.offset(|change| at.as_second() >= change.0);
         Some(Offset::from_seconds(offset).ok()?.to_datetime(at))
     }
 
-    fn offset(&self, last: Option<&Change>) -> i32 {
+    /// After the last change that is past; there may be very many.
+    fn offset(&self, is_past: impl Fn(&Change) -> bool) -> i32 {
         let before = self.changes.first().map_or(0, |first| first.1);
+        let last = self.changes[..self.changes.partition_point(is_past)].last();
         last.map_or(before, |change| change.2)
     }
 }

@@ -232,6 +232,7 @@ struct Ends {
 /// vary.
 fn correlations(paths: &Paths, n: usize, step_minutes: u32) -> Vec<Option<f64>> {
     let every = (EVERY / step_minutes.max(1)).max(1) as usize;
+    let every = every.min(usize::from(paths.steps()).max(1));
     let all = paths.len().max(1) as f64;
     let mut covariances = vec![0.0; n * n];
     for step in (every as u16..=paths.steps()).step_by(every) {

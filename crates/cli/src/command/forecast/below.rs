@@ -103,7 +103,7 @@ fn take(
     folder: &mut Folder,
     below: &mut Below,
 ) -> Result<(), LeftOut> {
-    let is_json = path.extension().is_some_and(|extension| extension == "json");
+    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let broken = |why: String| LeftOut { why, is_broken: true };
     let text = feed::read(path, BYTES_MAX).map_err(|error| {
         let why = error.to_string().replacen(&path.display().to_string(), "", 1);

@@ -130,7 +130,7 @@ pub(super) fn know_ahead(
     let until = now + Duration::from_secs(u64::from(minutes) * 60 + 86_400);
     let axis = Axis { start, step_seconds: material.step_seconds };
     let folder = told.path.parent().unwrap_or(Path::new(""));
-    let runs = runner::past::runs(&project, RUNS);
+    let runs = runner::past::runs(&project, RUNS, None);
     let loaded = ahead::load(&site, folder, axis, until, &runs, Limits::default());
     let loaded = loaded.of_zones(&site, material.zones.iter().map(|zone| zone.name.as_str()));
     let warning = screen.word(Tone::Doubtful, "warning:");
