@@ -4,6 +4,7 @@
 
 use forecast::backtest::Folder;
 use forecast::count::{Counts, backtest};
+use forecast::free::backtest::Sums;
 use forecast::learning::{BoostPlan, Learning};
 use forecast::seed::Stream;
 use forecast::target::{Kind, Target, UP_ANCHORS, steps_of};
@@ -140,7 +141,7 @@ fn forecasts_beat_the_baselines_on_counts_that_come_and_go() {
     let outcome = backtest::run(&folder, &quick(), &[Covariates::none()]).unwrap().unwrap();
     for (minutes, cells) in outcome.cells.iter().filter(|(minutes, _)| (30..=360).contains(minutes))
     {
-        let least = cells[1..].iter().map(backtest::Sums::crps).fold(f64::INFINITY, f64::min);
+        let least = cells[1..].iter().map(Sums::crps).fold(f64::INFINITY, f64::min);
         assert!(cells[0].crps() <= 1.02 * least, "{minutes} min: {} of {least}", cells[0].crps());
     }
 }

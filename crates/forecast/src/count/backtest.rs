@@ -6,7 +6,8 @@
 
 use crate::backtest::{Error, Folder, Split};
 use crate::covariates::Covariates;
-use crate::free::levels::{self, INTERVAL, Quantiles};
+use crate::free::backtest::Sums;
+use crate::free::levels::{self, Quantiles};
 use crate::horizon::Horizon;
 use crate::learning::Learning;
 use crate::predictor::Predictor;
@@ -29,36 +30,6 @@ pub struct Row {
     pub minutes: u32,
     /// Of the count then.
     pub quantiles: Quantiles,
-}
-
-/// Sums over forecasts whose outcome is known.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sums {
-    /// How many.
-    pub rows: usize,
-    loss: f64,
-    covered: usize,
-}
-
-impl Sums {
-    fn add(&mut self, quantiles: &Quantiles, count: f64) {
-        self.rows += 1;
-        self.loss += levels::loss(quantiles, count);
-        let inside = (quantiles[INTERVAL.0]..=quantiles[INTERVAL.1]).contains(&count);
-        self.covered += usize::from(inside);
-    }
-
-    /// Twice the mean pinball loss over 19 levels, in instances; NaN of nothing.
-    #[must_use]
-    pub fn crps(&self) -> f64 {
-        self.loss / self.rows as f64
-    }
-
-    /// The share within the 80 % interval, its ends included; NaN of nothing.
-    #[must_use]
-    pub fn coverage(&self) -> f64 {
-        self.covered as f64 / self.rows as f64
-    }
 }
 
 /// What came of it.

@@ -53,12 +53,19 @@ pub struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, quantiles: &Quantiles, value: f64) {
+    pub(crate) fn add(&mut self, quantiles: &Quantiles, value: f64) {
         self.rows += 1;
         self.loss += levels::loss(quantiles, value);
         self.size += value.abs();
         let inside = (quantiles[INTERVAL.0]..=quantiles[INTERVAL.1]).contains(&value);
         self.covered += usize::from(inside);
+    }
+
+    /// The mean continuous ranked probability score: twice the pinball loss, over 19 levels, in the unit
+    /// of what came; NaN of nothing.
+    #[must_use]
+    pub fn crps(&self) -> f64 {
+        self.loss / self.rows as f64
     }
 
     /// Twice the mean pinball loss over 19 levels as a share of the mean size of what came; 0 where

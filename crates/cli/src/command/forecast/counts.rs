@@ -5,7 +5,8 @@ use std::path::Path;
 
 use forecast::Learning;
 use forecast::backtest::Error;
-use forecast::count::backtest::{FORECASTERS, Outcome, Sums, run};
+use forecast::count::backtest::{FORECASTERS, Outcome, run};
+use forecast::free::backtest::Sums;
 use serde::Serialize;
 
 use super::backtest::Subject;
